@@ -1,0 +1,348 @@
+/**
+ * Every option of the service, once: where it can be set, its type, default, unit and help.
+ *
+ * An option `a.b_c` is `--a-b-c` as a flag, `LEASEHOLD_A_B_C` in the environment and `b_c` below `a` in the YAML
+ * file. A flag wins over the environment, that over the file, that over the default.
+ */
+import { readFileSync } from 'node:fs'
+import { hostname } from 'node:os'
+import { parse } from 'yaml'
+import { messageOf } from './errors.ts'
+
+interface Kind<T> {
+  /** What `--help` calls a value; empty for a switch. */
+  metavar: string
+  /** @throws Error that says what a value must be. */
+  read: (text: string) => T
+}
+
+interface Option<T> {
+  kind: Kind<T>
+  default: T
+  help: string
+}
+
+const option = <T>(kind: Kind<T>, defaultValue: T, help: string): Option<T> => ({
+  kind,
+  default: defaultValue,
+  help,
+})
+
+const text: Kind<string> = { metavar: 'TEXT', read: (value) => value }
+const optionalText: Kind<string | undefined> = { metavar: 'TEXT', read: (value) => value || undefined }
+const path: Kind<string> = { ...text, metavar: 'PATH' }
+const optionalPath: Kind<string | undefined> = { ...optionalText, metavar: 'PATH' }
+const flag: Kind<boolean> = {
+  metavar: '',
+  read: (value) => {
+    if (/^(1|t|true|on|y|yes|)$/i.test(value)) return true
+    if (/^(0|f|false|off|n|no)$/i.test(value)) return false
+    throw new Error('must be true or false')
+  },
+}
+const integer = (minimum: number, maximum = 2 ** 31 - 1): Kind<number> => ({
+  metavar: 'N',
+  read: (value) => {
+    const number = Number(value)
+    if (value.trim() === '' || !Number.isInteger(number) || number < minimum || number > maximum)
+      throw new Error(`must be a whole number from ${minimum} to ${maximum}`)
+    return number
+  },
+})
+const oneOf = <T extends string>(...values: readonly T[]): Kind<T> => ({
+  metavar: values.join('|'),
+  read: (value) => {
+    if (!values.includes(value as T)) throw new Error(`must be one of ${values.join(', ')}`)
+    return value as T
+  },
+})
+const url: Kind<string | undefined> = {
+  metavar: 'URL',
+  read: (value) => {
+    if (value === '') return undefined
+    if (!URL.canParse(value)) throw new Error('must be a URL')
+    return value.replace(/\/+$/, '')
+  },
+}
+const databaseUrl: Kind<string | undefined> = {
+  metavar: 'URL',
+  read: (value) => {
+    if (value === '') return undefined
+    if (!/^postgres(ql)?:\/\//.test(value)) throw new Error('must begin with postgresql://')
+    return value
+  },
+}
+const address: Kind<{ host: string; port: number }> = {
+  metavar: 'HOST:PORT',
+  read: (value) => {
+    const match = /^(?:\[(?<six>[0-9a-fA-F:.]+)\]|(?<host>[^:\s]+)):(?<port>\d{1,5})$/.exec(value)
+    const port = Number(match?.groups?.port)
+    if (!match || port > 65535) throw new Error('must be HOST:PORT, such as 127.0.0.1:6385 or [::1]:6385')
+    return { host: match.groups?.six ?? match.groups?.host ?? '', port }
+  },
+}
+
+const options = {
+  data: option(path, 'data', 'directory of everything the service keeps: database, clouds.yaml'),
+  listen: option(address, { host: '127.0.0.1', port: 6385 }, 'address the API answers at'),
+  demo: option(flag, false, 'adds, once, three tenants and a lab of 12 simulated machines with IPMI'),
+  'database.url': option(databaseUrl, undefined, 'a PostgreSQL server to use in place of the embedded one'),
+  'database.pool_size': option(integer(2, 1000), 20, 'connections to the database at most'),
+  'log.level': option(
+    oneOf('fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'),
+    'info',
+    'least grave messages that are logged',
+  ),
+  'auth.strategy': option(
+    oneOf('standalone', 'keystone', 'none'),
+    'standalone',
+    'who knows the callers: this service, a Keystone, or nobody (loopback only)',
+  ),
+  'identity.token_seconds': option(integer(60), 14_400, 'life of a token, seconds (standalone)'),
+  'identity.admin_password': option(
+    optionalText,
+    undefined,
+    'password of the first administrator; random when left out (standalone, first start)',
+  ),
+  'keystone.url': option(url, undefined, 'Keystone, such as https://keystone.example.org/v3'),
+  'keystone.username': option(text, 'ironic', 'service user that validates tokens'),
+  'keystone.password': option(optionalText, undefined, 'its password'),
+  'keystone.user_domain': option(text, 'Default', 'its domain, by name'),
+  'keystone.project': option(text, 'service', 'its project, by name'),
+  'keystone.project_domain': option(text, 'Default', "its project's domain, by name"),
+  'keystone.cache_seconds': option(
+    integer(0, 300),
+    10,
+    'how long an answer of Keystone about a token is believed, seconds',
+  ),
+  'keystone.timeout_seconds': option(integer(1, 120), 10, 'how long Keystone may take to answer, seconds'),
+  'api.public_endpoint': option(
+    url,
+    undefined,
+    "base of links in answers; the request's own host when left out",
+  ),
+  'api.max_limit': option(integer(1, 10_000), 1000, 'longest page of a list'),
+  'api.project_admin_can_manage_own_nodes': option(
+    flag,
+    true,
+    'project admins may create nodes for, and delete nodes of, their project',
+  ),
+  'policy.file': option(
+    optionalPath,
+    undefined,
+    'policy.yaml whose rules take the place of the default ones',
+  ),
+  'policy.service_role_elevated_access': option(
+    flag,
+    false,
+    'role service in the service project counts as a system member',
+  ),
+  'policy.service_project_name': option(text, 'service', 'name of that project'),
+  'conductor.host': option(
+    text,
+    hostname(),
+    'name of this conductor; unique among conductors of one database',
+  ),
+  'conductor.group': option(text, '', 'conductor group that it serves'),
+  'conductor.automated_clean': option(flag, true, 'nodes are cleaned on their way to available'),
+  'conductor.allow_deleting_available_nodes': option(flag, true, 'a node in available may be deleted'),
+  'conductor.default_resource_class': option(
+    optionalText,
+    undefined,
+    'resource class of nodes created without one',
+  ),
+  'conductor.workers': option(integer(1, 10_000), 100, 'node actions at once in this conductor'),
+  'conductor.heartbeat_seconds': option(
+    integer(1, 3600),
+    10,
+    'how often a conductor says that it lives, seconds',
+  ),
+  'conductor.liveness_seconds': option(
+    integer(2, 7200),
+    60,
+    'silence after which a conductor counts as dead, seconds',
+  ),
+  'conductor.lock_attempts': option(integer(1, 100), 3, 'tries to lock a node before 409'),
+  'conductor.lock_interval_ms': option(integer(1, 60_000), 1000, 'pause between those tries, milliseconds'),
+  'conductor.callback_timeout_seconds': option(
+    integer(0, 86_400),
+    1800,
+    'how long a node may stay in a wait state, seconds; 0: for ever',
+  ),
+  'conductor.power_sync_seconds': option(
+    integer(0, 86_400),
+    60,
+    'how often power states are read from the machines, seconds; 0: never',
+  ),
+  'conductor.power_change_timeout_seconds': option(
+    integer(1, 3600),
+    60,
+    'how long a machine may take to change its power, seconds',
+  ),
+  'ipmi.request_timeout_ms': option(
+    integer(50, 60_000),
+    1000,
+    'wait for one datagram before it is sent again, milliseconds',
+  ),
+  'ipmi.command_timeout_ms': option(
+    integer(100, 600_000),
+    10_000,
+    'wait for a command with all its retries, milliseconds',
+  ),
+  'ipmi.max_concurrent': option(integer(1, 10_000), 128, 'commands under way at once over all BMCs'),
+} as const
+
+type Options = typeof options
+export type OptionName = keyof Options
+/** Settings by option name: `config['database.url']`. */
+export type Config = { readonly [Name in OptionName]: Options[Name] extends Option<infer T> ? T : never }
+
+/** A wrong option or value: said on stderr, exit code 2. */
+export class ConfigError extends Error {}
+
+const names = Object.keys(options) as OptionName[]
+const flagOf = (name: string): string => `--${name.replace(/[._]/g, '-')}`
+const variableOf = (name: string): string => `LEASEHOLD_${name.replace(/\./g, '_').toUpperCase()}`
+
+/** The defaults, as tests and tools want them, with some settings of their own. */
+export function defaultConfig(own: Partial<Config> = {}): Config {
+  return { ...Object.fromEntries(names.map((name) => [name, options[name].default])), ...own } as Config
+}
+
+/**
+ * Reads flags, environment and the YAML file that `--config` or LEASEHOLD_CONFIG names.
+ * @throws ConfigError that names the option and what it must be.
+ */
+export function loadConfig(args: readonly string[], environment: NodeJS.ProcessEnv): Config {
+  const { file: flagFile, values: flags } = readFlags(args)
+  const file = flagFile ?? environment.LEASEHOLD_CONFIG
+  const config: Record<string, unknown> = { ...defaultConfig() }
+  if (file)
+    for (const [name, value] of readFile(file)) config[name] = readValue(name, value, `${name} in ${file}`)
+  for (const [variable, value] of Object.entries(environment)) {
+    if (!variable.startsWith('LEASEHOLD_') || variable === 'LEASEHOLD_CONFIG' || value === undefined) continue
+    const name = names.find((each) => variableOf(each) === variable)
+    if (!name) throw new ConfigError(`${variable}: no such option${suggest(variable, names.map(variableOf))}`)
+    config[name] = readValue(name, value, variable)
+  }
+  for (const [name, value] of flags) config[name] = readValue(name, value, flagOf(name))
+  return checkTogether(config as Config)
+}
+
+/** What `--help` prints. */
+export function helpText(): string {
+  const rows = names.map((name) => {
+    const { kind, default: value, help } = options[name]
+    const shown = typeof value === 'object' && value ? `${value.host}:${value.port}` : value
+    const suffix = shown === undefined || shown === '' || shown === false ? '' : ` (default ${shown})`
+    return [`${flagOf(name)} ${kind.metavar}`.trimEnd(), help + suffix] as const
+  })
+  rows.unshift([
+    '--config PATH',
+    'YAML file with these options: "listen: 127.0.0.1:6385", or "url:" below "database:"',
+  ])
+  return `${rows.map(([left, right]) => `  ${left}\n        ${right}`).join('\n')}
+
+Each option is also an environment variable: --database-url is LEASEHOLD_DATABASE_URL.
+`
+}
+
+function readFlags(args: readonly string[]): { file: string | undefined; values: [OptionName, string][] } {
+  let file: string | undefined
+  const values: [OptionName, string][] = []
+  for (let index = 0; index < args.length; index++) {
+    const argument = args[index] as string
+    const [given, inline] = splitOnce(argument, '=')
+    const negated = given.startsWith('--no-')
+    const name = names.find((each) => flagOf(each) === (negated ? `--${given.slice(5)}` : given))
+    if (given !== '--config' && !name)
+      throw new ConfigError(
+        `${given}: no such option${suggest(given, [...names.map(flagOf), '--config'])}; --help lists them`,
+      )
+    const isSwitch = name !== undefined && options[name].kind.metavar === ''
+    if (negated && !isSwitch) throw new ConfigError(`${given}: only a switch can be negated`)
+    if (isSwitch) {
+      values.push([name, negated ? 'false' : (inline ?? 'true')])
+      continue
+    }
+    const value = inline ?? args[++index]
+    if (value === undefined) throw new ConfigError(`${given}: a value is missing`)
+    if (name) values.push([name, value])
+    else file = value
+  }
+  return { file, values }
+}
+
+function* readFile(file: string): Generator<[OptionName, string]> {
+  let document: unknown
+  try {
+    document = parse(readFileSync(file, 'utf8')) ?? {}
+  } catch (error) {
+    throw new ConfigError(`--config ${file}: ${messageOf(error)}`)
+  }
+  if (typeof document !== 'object' || Array.isArray(document))
+    throw new ConfigError(`--config ${file}: must be a mapping`)
+  for (const [key, value] of Object.entries(document as Record<string, unknown>)) {
+    const group = value !== null && typeof value === 'object' && !Array.isArray(value)
+    const entries: [string, unknown][] = group
+      ? Object.entries(value).map(([inner, each]) => [`${key}.${inner}`, each])
+      : [[key, value]]
+    for (const [name, each] of entries) {
+      if (!names.includes(name as OptionName))
+        throw new ConfigError(`${name} in ${file}: no such option${suggest(name, names)}`)
+      if (each !== null && typeof each === 'object')
+        throw new ConfigError(`${name} in ${file}: must be a plain value`)
+      yield [name as OptionName, each === null ? '' : String(each)]
+    }
+  }
+}
+
+function readValue(name: OptionName, value: string, place: string): unknown {
+  try {
+    return options[name].kind.read(value)
+  } catch (error) {
+    const secret = name.endsWith('password') || name === 'database.url'
+    throw new ConfigError(`${place}: ${messageOf(error)}${secret ? '' : `, not "${value}"`}`)
+  }
+}
+
+/** Rules that span options. */
+function checkTogether(config: Config): Config {
+  const loopback = /^(127\.|localhost$|::1$)/.test(config.listen.host)
+  if (config['auth.strategy'] === 'none' && !loopback)
+    throw new ConfigError(`--auth-strategy none: only with --listen on loopback, not ${config.listen.host}`)
+  if (config['auth.strategy'] === 'keystone' && (!config['keystone.url'] || !config['keystone.password']))
+    throw new ConfigError('--auth-strategy keystone: needs --keystone-url and --keystone-password')
+  if (config.demo && config['auth.strategy'] !== 'standalone')
+    throw new ConfigError('--demo: needs --auth-strategy standalone')
+  if (config['conductor.liveness_seconds'] <= config['conductor.heartbeat_seconds'])
+    throw new ConfigError('--conductor-liveness-seconds: must be more than --conductor-heartbeat-seconds')
+  return config
+}
+
+/** The nearest name, when one is near. */
+function suggest(wrong: string, right: readonly string[]): string {
+  const near = right.map((name) => [distance(wrong, name), name] as const).sort(([a], [b]) => a - b)[0]
+  return near && near[0] <= 3 ? ` (did you mean ${near[1]}?)` : ''
+}
+
+/** Levenshtein's edit distance. */
+function distance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, index) => index)
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i]
+    for (let j = 1; j <= b.length; j++)
+      next[j] = Math.min(
+        (row[j] ?? 0) + 1,
+        (next[j - 1] ?? 0) + 1,
+        (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1),
+      )
+    row = next
+  }
+  return row[b.length] ?? 0
+}
+
+function splitOnce(text: string, separator: string): [string, string | undefined] {
+  const at = text.indexOf(separator)
+  return at < 0 ? [text, undefined] : [text.slice(0, at), text.slice(at + separator.length)]
+}

@@ -1,0 +1,17 @@
+/** Brings a database to the newest schema. Several processes may start at once: Kysely takes a lock. */
+import type { Kysely } from 'kysely'
+import { type Migration, Migrator } from 'kysely/migration'
+import * as first from './migrations/0001_first.ts'
+import type { Database } from './tables.ts'
+
+/** Every migration, by name, in order. A migration that has been released is never edited. */
+const migrations: Record<string, Migration> = {
+  '0001_first': first,
+}
+
+/** Applies what is missing. @throws the first migration's error, after which nothing of it is kept. */
+export async function migrate(db: Kysely<Database>): Promise<void> {
+  const migrator = new Migrator({ db, provider: { getMigrations: async () => migrations } })
+  const { error } = await migrator.migrateToLatest()
+  if (error) throw error
+}
