@@ -145,6 +145,11 @@ const options = {
   ),
   'conductor.group': option(text, '', 'conductor group that it serves'),
   'conductor.automated_clean': option(flag, true, 'nodes are cleaned on their way to available'),
+  'conductor.automatic_lessee': option(
+    flag,
+    true,
+    'a deployed node is lent to instance_info.project_id until it is undeployed',
+  ),
   'conductor.allow_deleting_available_nodes': option(flag, true, 'a node in available may be deleted'),
   'conductor.default_resource_class': option(
     optionalText,
@@ -168,6 +173,16 @@ const options = {
     integer(0, 86_400),
     1800,
     'how long a node may stay in a wait state, seconds; 0: for ever',
+  ),
+  'conductor.step_timeout_seconds': option(
+    integer(1, 86_400),
+    3600,
+    'how long one step may keep a conductor busy, seconds',
+  ),
+  'conductor.workflow_retention_seconds': option(
+    integer(0, 31_536_000),
+    3600,
+    'how long the record of a finished workflow is kept, seconds; history stays',
   ),
   'conductor.power_sync_seconds': option(
     integer(0, 86_400),

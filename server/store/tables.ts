@@ -38,8 +38,12 @@ export interface NodesTable {
   reservation: string | null
   /** Raised by one at each taking of the lock: the fencing number, and the tail of the workflow's id. */
   generation: Defaulted<number>
+  /** Raised by one at each change through the API: a change is written only to the row that was read. */
+  version: Defaulted<number>
   /** Workflow that holds the lock; null for a lock that a request holds only while it lasts. */
   workflow_id: string | null
+  /** What that workflow is to do, or what goes on once a wait is over: read and written by `provision` alone. */
+  work: JsonOr<Record<string, unknown> | null>
   automated_clean: boolean | null
   clean_step: Json
   deploy_step: Json
@@ -139,8 +143,6 @@ export interface UsersTable {
   default_project_id: string | null
   enabled: Defaulted<boolean>
   password_hash: string | null
-  /** Tokens issued before this instant are void (password change, disabling). */
-  tokens_valid_from: Defaulted<Date>
   created_at: Created
 }
 

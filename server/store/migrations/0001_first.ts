@@ -43,7 +43,9 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       last_error text,
       reservation text,
       generation integer NOT NULL DEFAULT 0,
+      version integer NOT NULL DEFAULT 0,
       workflow_id text,
+      work jsonb,
       automated_clean boolean,
       clean_step jsonb NOT NULL DEFAULT '{}',
       deploy_step jsonb NOT NULL DEFAULT '{}',
@@ -136,7 +138,6 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       default_project_id text REFERENCES projects (id) ON DELETE SET NULL,
       enabled boolean NOT NULL DEFAULT true,
       password_hash text,
-      tokens_valid_from timestamptz NOT NULL DEFAULT now(),
       created_at timestamptz NOT NULL DEFAULT now(),
       UNIQUE (domain_id, name)
     );
