@@ -35,7 +35,7 @@ export function redactNode<T extends object>(
   const target = nodeTarget(ownership)
   const seesAll =
     redaction.thresholdHolds ?? policy.allows('baremetal:node:get:filter_threshold', caller, target)
-  const shown: Record<string, unknown> = { ...node }
+  const shown = { ...node } as Record<string, unknown>
   for (const { field, rule, text } of guardedFields) {
     if (field in shown && !seesAll && !policy.allows(rule, caller, target)) shown[field] = text
     else maskField(policy, caller, target, shown, field)
