@@ -54,6 +54,8 @@ export interface Bounds {
 export interface Implementation {
   /** The name in `X_interface`: `ipmitool`, `fake`, `noop`, `no-console`. */
   readonly name: string
+  /** Set for those that refuse everything, such as `no-console`: GET validate says null of them. */
+  readonly unsupported?: true
   /** `driver_info` keys that it reads, with what each means: GET /v1/drivers/D/properties. */
   readonly properties: Readonly<Record<string, string>>
   /**
@@ -86,7 +88,11 @@ export interface Step {
 export interface PowerInterface extends Implementation {
   readonly supported: readonly PowerTarget[]
   getState(node: Node, bounds: Bounds): Promise<PowerState>
-  /** Asks for a change and returns when the machine shows it, or throws after `timeoutMs`. */
+  /**
+   * Asks for a change and returns when the machine shows it, or throws after `timeoutMs`; a reboot is off and on,
+   * each with that time of its own. Does nothing when the machine is so already (a reboot of a machine that is off
+   * turns it on). The caller records the new state: that of a fake machine is what its row says.
+   */
   setState(node: Node, target: PowerTarget, bounds: Bounds & { timeoutMs: number }): Promise<void>
 }
 
@@ -96,6 +102,7 @@ export interface ManagementInterface extends Implementation {
     node: Node,
     bounds: Bounds,
   ): Promise<{ boot_device: BootDevice | null; persistent: boolean | null }>
+  /** The caller records the device in `nodes.boot_device` afterwards: a fake machine has no other memory. */
   setBootDevice(node: Node, device: BootDevice, persistent: boolean, bounds: Bounds): Promise<void>
   injectNmi?(node: Node, bounds: Bounds): Promise<void>
 }

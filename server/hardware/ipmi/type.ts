@@ -1,0 +1,55 @@
+/** Hardware type `ipmi`: power and boot device of real machines, over one UDP socket for all of them. */
+import type { Logger } from 'pino'
+import { createIpmiClient } from '../../../packages/ipmi/index.ts'
+import type { Config } from '../../config.ts'
+import { absent, noInspect, noop, noopDeploy, noopManagement, noRescue } from '../absent.ts'
+import type { HardwareType } from '../types.ts'
+import { createAskBmc } from './bmc.ts'
+import { createIpmiManagement } from './management.ts'
+import { createIpmiPower } from './power.ts'
+
+export interface IpmiHardware {
+  type: HardwareType
+  /** Closes every session at its BMC, and the socket. */
+  close(): Promise<void>
+}
+
+/** The hardware type and its client, which opens its socket at the first request. */
+export function createIpmiHardware({ config, log }: { config: Config; log: Logger }): IpmiHardware {
+  const commandTimeoutMs = config['ipmi.command_timeout_ms']
+  const client = createIpmiClient({
+    maxConcurrent: config['ipmi.max_concurrent'],
+    maxSessions: Math.max(4096, config['ipmi.max_concurrent']),
+    replyTimeoutMs: config['ipmi.request_timeout_ms'],
+    exchangeTimeoutMs: commandTimeoutMs,
+    // A call may wait in line behind BMCs that are silent, and open a session, before its command's turn.
+    deadlineMs: Math.max(60_000, 3 * commandTimeoutMs),
+  })
+  const ask = createAskBmc(client)
+
+  return {
+    type: {
+      name: 'ipmi',
+      interfaces: {
+        bios: [absent('bios')],
+        boot: [noop],
+        console: [absent('console')],
+        deploy: [noopDeploy],
+        firmware: [absent('firmware')],
+        inspect: [noInspect],
+        management: [createIpmiManagement(ask), noopManagement],
+        network: [noop],
+        power: [createIpmiPower(ask)],
+        raid: [absent('raid')],
+        rescue: [noRescue],
+        storage: [noop],
+        vendor: [absent('vendor')],
+      },
+    },
+    async close() {
+      const { strayDatagrams } = client.stats()
+      log.debug({ strayDatagrams }, 'closing IPMI sessions')
+      await client.close()
+    },
+  }
+}
