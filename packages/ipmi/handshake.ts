@@ -193,8 +193,12 @@ function readRakp4(handshake: Handshake & { awaits: 'RAKP message 4' }, payload:
   }
 }
 
-function isForAnother(handshake: Handshake, response: { tag: number; consoleId: number }): boolean {
-  return response.tag !== handshake.tag || response.consoleId !== handshake.consoleId
+function isForAnother(
+  handshake: Handshake,
+  response: { tag: number; status: number; consoleId: number },
+): boolean {
+  const unnamed = response.status !== 0 && response.consoleId === 0
+  return response.tag !== handshake.tag || !(unnamed || response.consoleId === handshake.consoleId)
 }
 
 function common(handshake: Handshake): Pick<Handshake, 'account' | 'consoleId' | 'consoleRandom'> {

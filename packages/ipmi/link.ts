@@ -105,6 +105,7 @@ async function shakeHands(
     onSession: () => {},
   })
   const unwatch = transport.watch(peer, {
+    onShortAnswer: (type, payload) => judging?.(type, payload),
     onGarbage: (reason) => {
       heard.garbage = reason
     },

@@ -16,7 +16,12 @@ export type Route = {
 }
 
 /** Who wants to know what else comes from a BMC's address. Anyone can forge it: good for hints only. */
-export type Watcher = { onPlain?(packet: PlainPacket): void; onGarbage?(reason: string): void }
+export type Watcher = {
+  onPlain?(packet: PlainPacket): void
+  /** A session-opening answer too short to name its session. */
+  onShortAnswer?(payloadType: number, payload: Buffer): void
+  onGarbage?(reason: string): void
+}
 
 export type Transport = {
   send(peer: Peer, datagram: Buffer): void
@@ -57,8 +62,9 @@ export function createTransport(): Transport {
         else route.onSession(datagram)
         return
       }
-      // An answer too short to name its session is all that a broken BMC may ever say.
-      if (opening && consoleId === 0) watching?.forEach((watcher) => void watcher.onGarbage?.('cut short'))
+      if (opening && packet.payload.length < 8) {
+        watching?.forEach((watcher) => void watcher.onShortAnswer?.(packet.payloadType, packet.payload))
+      }
     }
     strays += 1
   }

@@ -50,7 +50,19 @@ export function encodeOpenSessionResponse(message: OpenSessionResponse): Buffer 
   ])
 }
 
+/** OpenIPMI ends a refusal after its status; the console id is then given as 0. */
 export function decodeOpenSessionResponse(bytes: Buffer): OpenSessionResponse | Malformed {
+  if (bytes.length >= 2 && bytes.length < 8 && bytes.readUInt8(1) !== 0) {
+    const algorithms = { authentication: 0, integrity: 0, confidentiality: 0 }
+    return {
+      tag: bytes.readUInt8(0),
+      status: bytes.readUInt8(1),
+      privilege: 0,
+      consoleId: 0,
+      bmcId: 0,
+      algorithms,
+    }
+  }
   if (bytes.length < 8) return malformed('Open Session Response cut short')
   const head = {
     tag: bytes.readUInt8(0),
