@@ -1,0 +1,171 @@
+/**
+ * Tokens of the standalone strategy: 256 random bits, stored only as their SHA-256. What a token is worth is found
+ * anew at each validation: the roles its user has now on its scope.
+ */
+import { randomBytes } from 'node:crypto'
+import { sql } from 'kysely'
+import type { Db } from '../store/index.ts'
+import { type Caller, callerOf, expandRoles } from './caller.ts'
+import { hashOf } from './token-cache.ts'
+
+/** A valid token: who it speaks for, where, and how it was got. */
+export interface Session {
+  caller: Caller
+  user: { id: string; name: string }
+  project: { id: string; name: string } | null
+  applicationCredential: { id: string; name: string; restricted: boolean } | null
+  methods: string[]
+  /** Its own audit id, then that of the first of the chain it was got with. */
+  auditIds: string[]
+  issuedAt: Date
+  expiresAt: Date
+}
+
+export type Scope = { projectId: string } | { system: true } | { unscoped: true }
+
+/** What a new token is made of. */
+export interface NewToken {
+  userId: string
+  scope: Scope
+  methods: string[]
+  applicationCredentialId: string | null
+  lifeSeconds: number
+  /** Never outlived: expiry of the application credential, or of the token it was got with. */
+  notAfter: Date | null
+  /** The password hash that was verified: the token is not made if that has changed meanwhile. */
+  passwordHash?: string
+  /** The token it was got with: the token is not made if that has been revoked meanwhile. */
+  parent?: { hash: Buffer; auditId: string }
+}
+
+const prefix = 'lh_'
+const tokenPattern = /^lh_[\w-]{43}$/
+
+/** Stores a new token and answers it; undefined when what it rests on has gone meanwhile. */
+export async function issueToken(db: Db, wanted: NewToken): Promise<string | undefined> {
+  const token = prefix + randomBytes(32).toString('base64url')
+  const auditId = randomBytes(16).toString('base64url')
+  const projectId = 'projectId' in wanted.scope ? wanted.scope.projectId : null
+  // FOR SHARE waits for a change of the user that is under way, and makes a later one wait for this token: a
+  // password change deletes every token made with the old password, this one among them.
+  const { numAffectedRows } = await sql`
+    INSERT INTO tokens (token_hash, user_id, project_id, system_scope, application_credential_id, methods, audit_ids,
+                        issued_at, expires_at)
+    SELECT ${hashOf(token)}, u.id, ${projectId}, ${'system' in wanted.scope}, ${wanted.applicationCredentialId},
+           ${wanted.methods}::text[], ${wanted.parent ? [auditId, wanted.parent.auditId] : [auditId]}::text[],
+           now(), LEAST(now() + make_interval(secs => ${wanted.lifeSeconds}), ${wanted.notAfter}::timestamptz)
+    FROM users u
+    WHERE u.id = ${wanted.userId} AND u.enabled
+      AND (${wanted.passwordHash ?? null}::text IS NULL OR u.password_hash = ${wanted.passwordHash ?? null})
+      AND (${wanted.parent === undefined} OR EXISTS (
+            SELECT FROM tokens WHERE token_hash = ${wanted.parent?.hash ?? null} AND expires_at > now()))
+    FOR SHARE OF u`.execute(db)
+  return numAffectedRows === 1n ? token : undefined
+}
+
+/** Finds what a token is worth now; undefined when it is worth nothing, for whatever reason. */
+export async function findSession(db: Db, token: string): Promise<Session | undefined> {
+  if (!tokenPattern.test(token)) return undefined
+  const hash = hashOf(token)
+  const { rows } = await sql<SessionRow>`
+    SELECT t.user_id, u.name AS user_name, u.domain_id AS user_domain_id,
+           t.project_id, p.name AS project_name, p.domain_id AS project_domain_id, t.system_scope,
+           c.id AS credential_id, c.name AS credential_name, c.unrestricted,
+           t.methods, t.audit_ids, t.issued_at, t.expires_at,
+           ARRAY(SELECT r.name FROM role_assignments a JOIN roles r ON r.id = a.role_id
+                 WHERE a.user_id = t.user_id
+                   AND (a.project_id = t.project_id OR (t.system_scope AND a.project_id IS NULL))) AS assigned,
+           ARRAY(SELECT r.name FROM roles r WHERE r.id = ANY (c.role_ids)) AS credential_roles
+    FROM tokens t
+    JOIN users u ON u.id = t.user_id
+    LEFT JOIN projects p ON p.id = t.project_id
+    LEFT JOIN application_credentials c ON c.id = t.application_credential_id
+    WHERE t.token_hash = ${hash} AND t.expires_at > now() AND u.enabled AND (p.id IS NULL OR p.enabled)`.execute(
+    db,
+  )
+  const row = rows[0]
+  if (!row) return undefined
+  const roles = rolesOf(row)
+  if (!roles) return undefined
+  const caller = callerOf({
+    authMethod: 'standalone',
+    userId: row.user_id,
+    userName: row.user_name,
+    userDomainId: row.user_domain_id,
+    projectId: row.project_id,
+    projectName: row.project_name,
+    projectDomainId: row.project_domain_id,
+    systemScope: row.system_scope ? 'all' : null,
+    roles,
+    tokenHash: hash.toString('hex'),
+    expiresAt: row.expires_at,
+  })
+  return {
+    caller,
+    user: { id: row.user_id, name: row.user_name },
+    project: row.project_id === null ? null : { id: row.project_id, name: row.project_name as string },
+    applicationCredential:
+      row.credential_id === null
+        ? null
+        : { id: row.credential_id, name: row.credential_name as string, restricted: !row.unrestricted },
+    methods: row.methods,
+    auditIds: row.audit_ids,
+    issuedAt: row.issued_at,
+    expiresAt: row.expires_at,
+  }
+}
+
+/** Makes a token void. Does nothing when it is. */
+export async function revokeToken(db: Db, token: string): Promise<void> {
+  await db.deleteFrom('tokens').where('token_hash', '=', hashOf(token)).execute()
+}
+
+/** Makes every token of a user void: when the password changes or the user is disabled. */
+export async function revokeTokensOfUser(db: Db, userId: string): Promise<void> {
+  await db.deleteFrom('tokens').where('user_id', '=', userId).execute()
+}
+
+/**
+ * Deletes tokens that have expired, at most `batchSize` in one statement and 100 batches in one call.
+ * @returns how many were deleted.
+ */
+export async function purgeExpiredTokens(db: Db, batchSize = 1000): Promise<number> {
+  let purged = 0
+  for (let batch = 0; batch < 100; batch++) {
+    const { numAffectedRows = 0n } = await sql`
+      DELETE FROM tokens WHERE token_hash IN (
+        SELECT token_hash FROM tokens WHERE expires_at <= now() LIMIT ${batchSize} FOR UPDATE SKIP LOCKED)`.execute(
+      db,
+    )
+    purged += Number(numAffectedRows)
+    if (numAffectedRows < BigInt(batchSize)) break
+  }
+  return purged
+}
+
+interface SessionRow {
+  user_id: string
+  user_name: string
+  user_domain_id: string
+  project_id: string | null
+  project_name: string | null
+  project_domain_id: string | null
+  system_scope: boolean
+  credential_id: string | null
+  credential_name: string | null
+  unrestricted: boolean | null
+  methods: string[]
+  audit_ids: string[]
+  issued_at: Date
+  expires_at: Date
+  assigned: string[]
+  credential_roles: string[]
+}
+
+/** Roles of a session; undefined when its scope gives none, or a credential has one its user no longer has. */
+function rolesOf(row: SessionRow): string[] | undefined {
+  if (row.project_id === null && !row.system_scope) return []
+  const assigned = expandRoles(row.assigned)
+  const roles = row.credential_id === null ? assigned : row.credential_roles
+  return roles.length > 0 && roles.every((role) => assigned.includes(role)) ? roles : undefined
+}
