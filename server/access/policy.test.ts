@@ -312,6 +312,9 @@ describe('reloading', () => {
     await writeFile(overridesFile, off)
     expect(await changing.reload()).toBe(true)
     expect(changing.allows('show_password', admin)).toBe(false)
+    await rm(overridesFile)
+    expect(await changing.reload()).toBe(false)
+    expect(log.error).toHaveBeenCalledTimes(3)
   })
 
   test('happens by itself while watched', async () => {

@@ -181,6 +181,11 @@ describe('maskSecrets', () => {
     )
   })
 
+  test('shows nothing of what is nested too deep, and survives it', () => {
+    const deep = JSON.parse(`${'['.repeat(100_000)}"far"${']'.repeat(100_000)}`)
+    expect(JSON.stringify(maskSecrets(deep))).toBe(`${'['.repeat(32)}"******"${']'.repeat(32)}`)
+  })
+
   test('keeps every value that is no secret', () => {
     fc.assert(
       fc.property(fc.jsonValue(), (value) => {

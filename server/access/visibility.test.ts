@@ -45,3 +45,9 @@ test.each(['port', 'portgroup', 'volume', 'allocation', 'runbook'] as const)(
     expect(visibleRows(policy, project('reader'), resource, 'q')).toEqual(forbidden)
   },
 )
+
+test('a token without a project sees nothing by the rule for its own, whatever that rule says', () => {
+  const lenient: Policy = { ...policy, allows: (rule) => rule === 'baremetal:node:list' }
+  expect(visibleNodes(lenient, system('reader'))).toEqual(forbidden)
+  expect(visibleNodes(lenient, project('lab'))).toEqual(own)
+})
