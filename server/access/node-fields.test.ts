@@ -48,8 +48,8 @@ test.each([
   expect(rulesForPatch([replace('/automated_clean', value)])).toEqual([rule])
 })
 
-test('removing automated_clean is an ordinary change', () => {
-  expect(rulesForPatch([{ op: 'remove', path: '/automated_clean' }])).toEqual([general])
+test('removing automated_clean is an ordinary change, whatever value comes along', () => {
+  expect(rulesForPatch([{ op: 'remove', path: '/automated_clean', value: false }])).toEqual([general])
 })
 
 test('an empty patch needs the general rule', () => {
