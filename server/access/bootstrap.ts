@@ -11,12 +11,12 @@ const bootstrapLock = 6_385_002
  * Makes the fixed roles, and, when nobody is an administrator of the system, user and project `admin` with role admin
  * on both. May be called at every start: afterwards it changes nothing.
  *
- * @param options.adminPassword of a user that is made now; random when left out.
+ * @param options.adminPassword of a user that is made now, or what makes it; random when left out.
  * @returns the password of user `admin` if the user was made now and the password was not given.
  */
 export async function bootstrap(
   db: Db,
-  options: { adminPassword?: string | undefined } = {},
+  options: { adminPassword?: string | (() => Promise<string>) | undefined } = {},
 ): Promise<{ generatedPassword: string | undefined }> {
   return await db.transaction().execute(async (trx) => {
     await sql`SELECT pg_advisory_xact_lock(${bootstrapLock})`.execute(trx)
@@ -27,7 +27,8 @@ export async function bootstrap(
         .onConflict((conflict) => conflict.column('name').doNothing())
         .execute()
     if (await hasSystemAdmin(trx)) return { generatedPassword: undefined }
-    const password = options.adminPassword ?? randomPassword()
+    const given = options.adminPassword
+    const password = (typeof given === 'function' ? await given() : given) ?? randomPassword()
     const project = await ensureProject(trx, { name: 'admin', description: 'Project of the administrators' })
     const user = await ensureUser(trx, { name: 'admin', password, defaultProjectId: project.id })
     await ensureAssignment(trx, { userId: user.id, role: 'admin', projectId: project.id })

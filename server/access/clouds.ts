@@ -44,6 +44,12 @@ export async function writeClouds(
   }
 }
 
+/** The password that the file has for a cloud, if it has one. @throws Error as `writeClouds` does. */
+export async function cloudPassword(path: string, name: string): Promise<string | undefined> {
+  const password = (await readClouds(path)).getIn(['clouds', name, 'auth', 'password'])
+  return typeof password === 'string' ? password : undefined
+}
+
 const cloudOf = ({ authUrl, username, password, scope }: CloudEntry) => ({
   auth: {
     auth_url: authUrl,

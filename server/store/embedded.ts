@@ -43,16 +43,21 @@ const inUseLock = 6_385_001
 const longestSocketDir = 80
 
 /**
- * Makes the cluster if there is none, starts it and takes the lock.
+ * Makes the cluster if there is none, starts it and takes the lock. `onLost` is told when the server goes by itself.
  * @throws AlreadyRunningError when another process holds the lock.
  */
-export async function startEmbedded(dataDir: string): Promise<EmbeddedServer> {
+export async function startEmbedded(dataDir: string, onLost: () => void = () => {}): Promise<EmbeddedServer> {
   const place = await prepare(resolve(dataDir))
   await endLeftover(place)
   const child = start(place)
   try {
     const lock = await connectAndLock(place, child)
-    return { url: urlOf(place), stop: () => stop(lock.end(), child) }
+    lock.once('end', onLost)
+    const end = () => {
+      lock.off('end', onLost)
+      return stop(lock.end(), child)
+    }
+    return { url: urlOf(place), stop: end }
   } catch (error) {
     await stop(Promise.resolve(), child)
     throw error

@@ -30,6 +30,8 @@ export interface StoreOptions {
   statementTimeoutMs?: number
   /** Told of errors of idle connections, which nobody awaits. */
   onIdleError?: (error: Error) => void
+  /** Told when the embedded server ends though nobody closed the store. */
+  onLost?: () => void
 }
 
 /**
@@ -37,7 +39,8 @@ export interface StoreOptions {
  * @throws AlreadyRunningError when another Leasehold has this data directory open.
  */
 export async function openStore(options: StoreOptions): Promise<Store> {
-  const embedded = options.url === undefined ? await startEmbedded(options.dataDir) : undefined
+  const embedded =
+    options.url === undefined ? await startEmbedded(options.dataDir, options.onLost) : undefined
   const url = options.url ?? (embedded as { url: string }).url
   const pool = new pg.Pool({
     connectionString: url,

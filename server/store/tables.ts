@@ -1,7 +1,7 @@
 /** Row types of every table, as Kysely reads and writes them. A table's meaning is told in its migration. */
 import type { ColumnType, Generated, JSONColumnType } from 'kysely'
 
-type Json = JSONColumnType<Record<string, unknown>, string, string>
+type Json = JSONColumnType<Record<string, unknown>, string | undefined, string>
 type JsonOr<T extends object | null> = ColumnType<T, string | null, string | null>
 type Created = ColumnType<Date, Date | undefined, never>
 /** A column the database fills when it is left out. */

@@ -1,0 +1,186 @@
+/** The HTTP service: who calls, which version, what an error looks like; then the routes. */
+import { randomUUID } from 'node:crypto'
+import Fastify, {
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+} from 'fastify'
+import type { TSchema } from 'typebox'
+import type { Caller } from '../access/caller.ts'
+import { publicCaller } from '../access/caller.ts'
+import { LeaseholdError, messageOf } from '../errors.ts'
+import { conductorRoutes } from './baremetal/conductors.ts'
+import { driverRoutes } from './baremetal/drivers.ts'
+import { answerError, routingBody } from './baremetal/errors.ts'
+import { nodeActionRoutes } from './baremetal/node-actions.ts'
+import { nodeRoutes } from './baremetal/nodes.ts'
+import { portRoutes } from './baremetal/ports.ts'
+import { onlyGet, rootDocument, rootRoutes } from './baremetal/root.ts'
+import { type Route, registerRoutes } from './baremetal/routes.ts'
+import { negotiate, versionHeader, versionHeaders } from './baremetal/versions.ts'
+import type { ApiDeps } from './deps.ts'
+import { registerIdentity } from './identity/index.ts'
+import { parseJson } from './json.ts'
+import { registerOperations } from './operations.ts'
+import { validatorOf } from './validate.ts'
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    caller: Caller
+    /** Negotiated minor version of the Bare Metal API. */
+    version: number
+  }
+  interface FastifyInstance {
+    /** Base of links: `http://host:port`. */
+    publicBase(request: FastifyRequest): string
+    /** Where a caller without a token gets one. */
+    authUri(request: FastifyRequest): string
+  }
+  interface FastifyContextConfig {
+    isPublic?: boolean
+  }
+}
+
+/** Every route of the Bare Metal API, as rows. */
+export const baremetalRoutes = (deps: ApiDeps): Route[] => [
+  ...rootRoutes(),
+  ...nodeRoutes(deps),
+  ...nodeActionRoutes(deps),
+  ...portRoutes(deps),
+  ...driverRoutes(deps),
+  ...conductorRoutes(deps),
+]
+
+const bodyLimitBytes = 1024 * 1024
+/** First path words of other APIs; everything else belongs to the Bare Metal API, with or without `/v1`. */
+const otherRoots = /^\/(v1|identity|healthz|readyz|metrics)(\/|\?|$)/
+
+/** Makes the service; it listens when told to. */
+export async function createApp(deps: ApiDeps): Promise<FastifyInstance> {
+  const app = Fastify({
+    loggerInstance: deps.log as FastifyBaseLogger,
+    disableRequestLogging: true,
+    bodyLimit: bodyLimitBytes,
+    requestTimeout: 120_000,
+    keepAliveTimeout: 65_000,
+    genReqId: () => `req-${randomUUID()}`,
+    routerOptions: { ignoreTrailingSlash: true, maxParamLength: 1024 },
+    // Bookmark links leave the version out.
+    rewriteUrl: (request) =>
+      request.url && request.url !== '/' && !otherRoots.test(request.url) && !request.url.startsWith('/?')
+        ? `/v1${request.url}`
+        : (request.url ?? '/'),
+    frameworkErrors: (error, _request, reply) => {
+      const status = error.statusCode ?? 400
+      void (reply as FastifyReply).code(status).send(routingBody(status, error.message))
+    },
+  })
+  const { config } = deps
+  app.decorate(
+    'publicBase',
+    (request: FastifyRequest) => config['api.public_endpoint'] ?? `${request.protocol}://${request.host}`,
+  )
+  app.decorate(
+    'authUri',
+    (request: FastifyRequest) => config['keystone.url'] ?? `${app.publicBase(request)}/identity`,
+  )
+  app.decorateRequest('version', 1)
+  app.decorateRequest('caller', null as never)
+
+  app.setValidatorCompiler(({ schema }) => {
+    const check = validatorOf(schema as TSchema)
+    return (value) => {
+      try {
+        check(value)
+        return { value }
+      } catch (error) {
+        return { error: error as Error }
+      }
+    }
+  })
+  app.setSchemaErrorFormatter((errors) => errors as unknown as Error)
+  // Fastify wraps what the validator returns; the error itself is what the caller is told.
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => {
+    try {
+      done(null, parseJson(body as Buffer))
+    } catch (error) {
+      done(error as Error)
+    }
+  })
+  app.setErrorHandler((error, request, reply) => answerError(error, request, reply))
+  app.setNotFoundHandler((request, reply) =>
+    reply
+      .code(404)
+      .send(
+        routingBody(
+          404,
+          `There is nothing at ${request.method} ${request.url.split('?')[0]?.slice(0, 200)}.`,
+        ),
+      ),
+  )
+  app.addHook('onRequest', async (request, reply) => {
+    reply.header('openstack-request-id', request.id).header('x-openstack-request-id', request.id)
+  })
+  app.addHook('onResponse', async (request, reply) => {
+    request.log.info(
+      {
+        reqId: request.id,
+        method: request.method,
+        url: request.url,
+        status: reply.statusCode,
+        ms: Math.round(reply.elapsedTime * 10) / 10,
+        user: request.caller?.userId,
+        project: request.caller?.projectId,
+      },
+      'request',
+    )
+  })
+
+  registerOperations(app, deps)
+  await app.register(async (baremetal) => {
+    baremetal.addHook('onRequest', async (request, reply) => {
+      request.caller = publicCaller
+      if (!request.routeOptions.config.isPublic) request.caller = await authenticated(deps, request)
+      reply.headers(versionHeaders(undefined))
+      request.version = negotiate(header(request, versionHeader), header(request, 'openstack-api-version'))
+      reply.headers(versionHeaders(request.version))
+    })
+    baremetal.setNotFoundHandler(async () => {
+      throw new LeaseholdError('not-found', 'The resource could not be found.')
+    })
+    baremetal.get('/', { config: { isPublic: true } }, async (request) =>
+      rootDocument(app.publicBase(request)),
+    )
+    baremetal.route({
+      method: ['POST', 'PUT', 'PATCH', 'DELETE'],
+      url: '/',
+      config: { isPublic: true },
+      handler: onlyGet,
+    })
+    registerRoutes(baremetal, baremetalRoutes(deps))
+  })
+  if (config['auth.strategy'] === 'standalone') await registerIdentity(app, deps)
+  return app
+}
+
+const header = (request: FastifyRequest, name: string): string | undefined => {
+  const value = request.headers[name]
+  return Array.isArray(value) ? value[0] : value
+}
+
+async function authenticated(deps: ApiDeps, request: FastifyRequest): Promise<Caller> {
+  try {
+    return await deps.authenticator.authenticate({
+      token: header(request, 'x-auth-token'),
+      serviceToken: header(request, 'x-service-token'),
+      method: request.method,
+      path: request.url.split('?')[0] ?? '/',
+    })
+  } catch (error) {
+    if (!(error instanceof LeaseholdError))
+      request.log.error({ err: error }, `authentication failed: ${messageOf(error)}`)
+    throw error
+  }
+}

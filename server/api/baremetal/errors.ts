@@ -1,0 +1,79 @@
+/** Ironic's error bodies: one JSON document encoded as a string inside another. */
+import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
+import { LeaseholdError, statusOf } from '../../errors.ts'
+
+const titles: Record<number, string> = {
+  400: 'Bad Request',
+  403: 'Forbidden',
+  404: 'Not Found',
+  405: 'Method Not Allowed',
+  406: 'Not Acceptable',
+  409: 'Conflict',
+  413: 'Request Entity Too Large',
+  429: 'Too Many Requests',
+  503: 'Service Unavailable',
+}
+
+/** A failure inside a handler. */
+export const faultBody = (status: number, message: string) => ({
+  error_message: JSON.stringify({
+    faultcode: status < 500 ? 'Client' : 'Server',
+    faultstring: message,
+    debuginfo: null,
+  }),
+})
+
+/** A failure of routing: no such route, wrong method, impossible version. */
+export const routingBody = (status: number, description: string) => ({
+  error_message: JSON.stringify({ code: status, title: titles[status] ?? 'Error', description }),
+})
+
+/** What Keystone's middleware answers without a valid token. */
+export const unauthorizedBody = {
+  error: { code: 401, title: 'Unauthorized', message: 'The request you have made requires authentication.' },
+}
+
+/** Turns anything thrown into an answer. What nobody expected is logged whole and told to nobody. */
+export function answerError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  if (error instanceof LeaseholdError) {
+    if (error.code === 'unauthenticated')
+      return reply
+        .code(401)
+        .header('www-authenticate', `Keystone uri="${request.server.authUri(request)}"`)
+        .send(unauthorizedBody)
+    const status = statusOf[error.code]
+    if (error.retryAfterSeconds !== undefined) reply.header('retry-after', Math.ceil(error.retryAfterSeconds))
+    const body =
+      error.code === 'not-acceptable' || error.code === 'method-not-allowed' ? routingBody : faultBody
+    if (status === 503) request.log.warn({ err: error }, 'unavailable')
+    return reply.code(status).send(body(status, error.message))
+  }
+  const { statusCode, message, code } = error as FastifyError
+  if (code === 'FST_ERR_CTP_BODY_TOO_LARGE')
+    return reply
+      .code(413)
+      .send({ faultcode: 'Client', faultstring: 'Request body too large: send at most 1 MiB.' })
+  if (statusCode !== undefined && statusCode >= 400 && statusCode < 500)
+    return reply.code(statusCode).send(faultBody(statusCode, message))
+  const known = fromDatabase(error)
+  if (known) return answerError(known, request, reply)
+  request.log.error({ err: error }, 'unexpected error')
+  return reply.code(500).send(faultBody(500, `Internal error; the service's log has it as ${request.id}.`))
+}
+
+/** PostgreSQL's states that say it cannot answer now (classes 08, 53, 57) and values it cannot hold (class 22). */
+function fromDatabase(error: unknown): LeaseholdError | undefined {
+  const { code, message } = error as { code?: unknown; message?: string }
+  const state = typeof code === 'string' ? code : ''
+  const lost =
+    /ECONNREFUSED|ECONNRESET|ENOENT|EPIPE/.test(state) ||
+    /timeout exceeded when trying|Connection terminated/.test(message ?? '')
+  if (lost || /^(08|53|57)/.test(state))
+    return new LeaseholdError('unavailable', 'Resource temporarily unavailable, please retry.', {
+      cause: error,
+      retryAfterSeconds: 1,
+    })
+  if (/^22/.test(state))
+    return new LeaseholdError('invalid', `A value cannot be stored: ${message}`, { cause: error })
+  return undefined
+}

@@ -1,0 +1,109 @@
+/** The way to a node: found, seen, allowed; and how it is shown to whom. */
+import { type AskableRule, nodeTarget } from '../../access/policy.ts'
+import { redactNode, seesNodesWhole } from '../../access/redact.ts'
+import type { RuleName } from '../../access/rules.ts'
+import { visibleNodes } from '../../access/visibility.ts'
+import { LeaseholdError } from '../../errors.ts'
+import {
+  type ChangeOptions,
+  findNode,
+  type LockOptions,
+  type Node,
+  responsibleFor,
+  type Visible,
+} from '../../inventory/index.ts'
+import type { ApiDeps } from '../deps.ts'
+import { type Field, selfLinks, showFields, type View } from './fields.ts'
+import { lookupOf } from './identifiers.ts'
+import { nodeFields, nodeSubLinks } from './node-fields.ts'
+import type { Call } from './routes.ts'
+
+/** Ironic's words for a rule that does not hold. */
+export const denied = (rule: string): LeaseholdError =>
+  new LeaseholdError('forbidden', `Access was denied to the following resource: ${rule}`)
+
+const hidden = (ident: string): LeaseholdError =>
+  new LeaseholdError('not-found', `Node ${ident.slice(0, 255)} could not be found.`)
+
+/**
+ * The node that a path names, when the caller may see it and every rule holds.
+ * @throws LeaseholdError 'not-found' for a node that is absent or hidden, the same either way; 'forbidden'.
+ */
+export async function nodeFor(deps: ApiDeps, call: Call, ident: string, ...rules: RuleName[]): Promise<Node> {
+  const by = lookupOf(ident, call.version >= 5)
+  const node = by && (await findNode(deps.db, by))
+  if (!node || !deps.policy.allows('baremetal:node:get', call.caller, nodeTarget(node))) throw hidden(ident)
+  requireRules(deps, call, node, rules)
+  return node
+}
+
+/** @throws LeaseholdError 'forbidden' naming the first rule that does not hold for the node. */
+export function requireRules(
+  deps: ApiDeps,
+  call: Call,
+  node: Pick<Node, 'owner' | 'lessee'>,
+  rules: readonly AskableRule[],
+): void {
+  for (const rule of rules) if (!deps.policy.allows(rule, call.caller, nodeTarget(node))) throw denied(rule)
+}
+
+/** @throws LeaseholdError 'forbidden' when a rule without an object does not hold for the caller. */
+export function requireRule(deps: ApiDeps, call: Call, rule: RuleName): void {
+  if (!deps.policy.allows(rule, call.caller)) throw denied(rule)
+}
+
+/**
+ * Whose nodes the caller may list.
+ * @throws LeaseholdError 'forbidden'.
+ */
+export function listable(deps: ApiDeps, call: Call, project?: string): Visible {
+  const visible = visibleNodes(deps.policy, call.caller, project)
+  if (visible.kind === 'forbidden') throw denied('baremetal:node:list')
+  return visible
+}
+
+/** Nodes as this caller may see them. `full` adds the links to what belongs to each. */
+export async function showNodes(
+  deps: ApiDeps,
+  call: Call,
+  nodes: readonly Node[],
+  fields: readonly Field<Node>[],
+  full: boolean,
+): Promise<Record<string, unknown>[]> {
+  const view: View = { version: call.version, base: call.base }
+  const alive = fields.some((field) => field.name === 'conductor') ? await deps.conductors.alive() : []
+  const guarded = fields.some((field) => guardedFields.has(field.name))
+  const thresholdHolds = guarded && seesNodesWhole(deps.policy, call.caller)
+  return nodes.map((node) => {
+    const plain = showFields(fields, node, view)
+    const shown = guarded
+      ? redactNode(deps.policy, call.caller, plain, { thresholdHolds, ownership: node })
+      : plain
+    if ('conductor' in shown) shown.conductor = responsibleFor(alive, node)
+    shown.links = selfLinks(call.base, `nodes/${node.uuid}`)
+    return full ? Object.assign(shown, nodeSubLinks(node.uuid, view)) : shown
+  })
+}
+
+/** Fields that not everybody who sees a node may see, or not whole. */
+const guardedFields = new Set([
+  'last_error',
+  'reservation',
+  'driver_info',
+  'driver_internal_info',
+  'instance_info',
+])
+
+/** The whole node, as the answer to a change of it. */
+export async function showNode(deps: ApiDeps, call: Call, node: Node): Promise<Record<string, unknown>> {
+  const fields = nodeFields.filter((field) => field.since <= call.version)
+  return (await showNodes(deps, call, [node], fields, true))[0] as Record<string, unknown>
+}
+
+export const lockOptions = (deps: ApiDeps): LockOptions => ({
+  host: deps.config['conductor.host'],
+  attempts: deps.config['conductor.lock_attempts'],
+  intervalMs: deps.config['conductor.lock_interval_ms'],
+})
+
+export const changeOptions = (deps: ApiDeps): ChangeOptions => lockOptions(deps)

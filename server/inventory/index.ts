@@ -1,0 +1,39 @@
+/** The resources of the Bare Metal API: what they are and how they are kept. */
+export {
+  type Conductor,
+  type ConductorDirectory,
+  conductorsFor,
+  createConductorDirectory,
+  requireConductor,
+  responsibleFor,
+} from './conductors.ts'
+export { findHistory, type HistoryEntry, listHistory } from './history.sql.ts'
+export type { Keyset } from './keyset.ts'
+export { type LockOptions, lockedError, type NodeLock, releaseLock, takeLock, withLock } from './lock.ts'
+export {
+  type ChangeOptions,
+  changeNode,
+  childrenOf,
+  deleteNode,
+  findNode,
+  insertNode,
+  listNodes,
+  type NewNode,
+  type Node,
+  type NodeChanges,
+  type NodeColumn,
+  type NodeFilters,
+} from './nodes.sql.ts'
+export {
+  deletePort,
+  findPort,
+  insertPort,
+  listPorts,
+  type NewPort,
+  type Port,
+  type PortChanges,
+  type PortColumn,
+  type PortFilters,
+  updatePort,
+} from './ports.sql.ts'
+export type { Visible } from './visible.ts'

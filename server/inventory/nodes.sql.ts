@@ -1,0 +1,196 @@
+/** Nodes in PostgreSQL. */
+import { type Insertable, type Selectable, type SqlBool, sql, type Updateable } from 'kysely'
+import { LeaseholdError } from '../errors.ts'
+import type { Database, Db, NodesTable } from '../store/index.ts'
+import { type Keyset, keysetPage } from './keyset.ts'
+import { lockedError } from './lock.ts'
+import { isVisible, type Visible } from './visible.ts'
+
+export type Node = Selectable<NodesTable>
+export type NewNode = Insertable<NodesTable>
+export type NodeChanges = Updateable<NodesTable>
+export type NodeColumn = keyof NodesTable & string
+
+/** Filters of a list; each that is given must hold. */
+export interface NodeFilters {
+  uuids?: readonly string[]
+  instanceUuid?: string
+  instanceName?: string
+  chassisUuid?: string
+  associated?: boolean
+  maintenance?: boolean
+  retired?: boolean
+  provisionState?: string | null
+  driver?: string
+  resourceClass?: string
+  fault?: string
+  conductorGroup?: string
+  owner?: string
+  lessee?: string
+  /** Owner or lessee. */
+  project?: string
+  shards?: readonly string[]
+  sharded?: boolean
+  descriptionContains?: string
+  /** A parent's UUID: its children; `any`: parents and children alike; `none`: no children. */
+  parent: string | 'any' | 'none'
+}
+
+/** One page of the nodes that a caller may see. */
+export async function listNodes<Column extends NodeColumn>(
+  db: Db,
+  visible: Visible,
+  filters: NodeFilters,
+  page: Keyset,
+  columns: readonly Column[],
+): Promise<Pick<Node, Column>[]> {
+  let query = db
+    .selectFrom('nodes')
+    .select(columns as never)
+    .where(isVisible(visible))
+  for (const condition of conditionsOf(filters)) query = query.where(condition)
+  const paged = await keysetPage(query, 'nodes', page, (marker) =>
+    db
+      .selectFrom('nodes')
+      .select('id')
+      .where('uuid', '=', marker)
+      .where(isVisible(visible))
+      .executeTakeFirst(),
+  )
+  return (await paged.execute()) as unknown as Pick<Node, Column>[]
+}
+
+function conditionsOf(filters: NodeFilters) {
+  const equal = (column: NodeColumn, value: unknown) =>
+    value === undefined ? [] : [sql<SqlBool>`${sql.ref(`nodes.${column}`)} IS NOT DISTINCT FROM ${value}`]
+  const is = (column: NodeColumn, value: unknown) =>
+    value === undefined ? [] : [sql<SqlBool>`${sql.ref(`nodes.${column}`)} = ${value}`]
+  const present = (column: NodeColumn, value: boolean | undefined) =>
+    value === undefined ? [] : [sql<SqlBool>`(${sql.ref(`nodes.${column}`)} IS NOT NULL) = ${value}`]
+  return [
+    ...(filters.uuids ? [sql<SqlBool>`nodes.uuid = ANY(${filters.uuids}::uuid[])`] : []),
+    ...is('instance_uuid', filters.instanceUuid),
+    ...is('instance_name', filters.instanceName),
+    ...is('chassis_uuid', filters.chassisUuid),
+    ...present('instance_uuid', filters.associated),
+    ...is('maintenance', filters.maintenance),
+    ...is('retired', filters.retired),
+    ...equal('provision_state', filters.provisionState),
+    ...is('driver', filters.driver),
+    ...is('resource_class', filters.resourceClass),
+    ...is('fault', filters.fault),
+    ...is('conductor_group', filters.conductorGroup?.toLowerCase()),
+    ...is('owner', filters.owner),
+    ...is('lessee', filters.lessee),
+    ...(filters.project === undefined
+      ? []
+      : [sql<SqlBool>`(nodes.owner = ${filters.project} OR nodes.lessee = ${filters.project})`]),
+    ...(filters.shards ? [sql<SqlBool>`nodes.shard = ANY(${filters.shards}::text[])`] : []),
+    ...present('shard', filters.sharded),
+    ...(filters.descriptionContains === undefined
+      ? []
+      : [sql<SqlBool>`strpos(nodes.description, ${filters.descriptionContains}) > 0`]),
+    ...(filters.parent === 'any'
+      ? []
+      : filters.parent === 'none'
+        ? [sql<SqlBool>`nodes.parent_node IS NULL`]
+        : [sql<SqlBool>`nodes.parent_node = ${filters.parent}`]),
+  ]
+}
+
+/** A node by UUID or name, or undefined. */
+export async function findNode(db: Db, by: { uuid: string } | { name: string }): Promise<Node | undefined> {
+  const query = db.selectFrom('nodes').selectAll()
+  return 'uuid' in by
+    ? query.where('uuid', '=', by.uuid).executeTakeFirst()
+    : query.where('name', '=', by.name).executeTakeFirst()
+}
+
+/** @throws LeaseholdError 'conflict' when the UUID, name or instance UUID is another node's. */
+export async function insertNode(db: Db, node: NewNode): Promise<Node> {
+  return uniquely(node, () => db.insertInto('nodes').values(node).returningAll().executeTakeFirstOrThrow())
+}
+
+export interface ChangeOptions {
+  attempts: number
+  intervalMs: number
+  /** Change a node that another holds the lock of. */
+  evenLocked?: boolean
+}
+
+/**
+ * Reads a node, asks `change` for its changes, and writes them if the row is still as it was read; otherwise again.
+ * While another holds the lock it waits, a bounded number of times.
+ * @throws LeaseholdError 'conflict' when the node stays locked; whatever `change` throws.
+ */
+export async function changeNode(
+  db: Db,
+  first: Node,
+  options: ChangeOptions,
+  change: (node: Node) => NodeChanges | Promise<NodeChanges>,
+): Promise<Node> {
+  let node: Node | undefined = first
+  for (let attempt = 1, races = 0; ; ) {
+    if (!node) throw new LeaseholdError('not-found', `Node ${first.uuid} could not be found.`)
+    const locked = node.reservation !== null && !options.evenLocked
+    if (!locked) {
+      const changes = await change(node)
+      if (Object.keys(changes).length === 0) return node
+      const written = await writeIfUnchanged(db, node, changes)
+      if (written) return written
+      // Somebody was quicker. Under any sane load a few rounds suffice.
+      if (++races > 50)
+        throw new LeaseholdError('unavailable', `Node ${node.uuid} changes too often, please retry.`)
+    } else if (attempt++ >= options.attempts) throw lockedError(node.uuid, node.reservation as string)
+    else await new Promise((done) => setTimeout(done, options.intervalMs))
+    node = await findNode(db, { uuid: first.uuid })
+  }
+}
+
+function writeIfUnchanged(db: Db, read: Node, changes: NodeChanges): Promise<Node | undefined> {
+  return uniquely(changes, () =>
+    db
+      .updateTable('nodes')
+      .set({ ...changes, updated_at: new Date(), version: read.version + 1 })
+      .where('uuid', '=', read.uuid)
+      .where('version', '=', read.version)
+      .where('generation', '=', read.generation)
+      .where(sql<SqlBool>`reservation IS NOT DISTINCT FROM ${read.reservation}`)
+      .returningAll()
+      .executeTakeFirst(),
+  )
+}
+
+/** Deletes an unlocked node, and with it what belongs to it. True when it was there and free. */
+export async function deleteNode(db: Db, uuid: string): Promise<boolean> {
+  const gone = await db
+    .deleteFrom('nodes')
+    .where('uuid', '=', uuid)
+    .where('reservation', 'is', null)
+    .executeTakeFirst()
+  return gone.numDeletedRows > 0n
+}
+
+/** UUIDs of a node's children. */
+export async function childrenOf(db: Db, uuid: string): Promise<string[]> {
+  const rows = await db.selectFrom('nodes').select('uuid').where('parent_node', '=', uuid).execute()
+  return rows.map((row) => row.uuid)
+}
+
+const conflictTexts: Record<string, (node: NodeChanges) => string> = {
+  nodes_uuid_key: (node) => `A node with UUID ${node.uuid} already exists.`,
+  nodes_name_key: (node) => `A node with name ${node.name} already exists.`,
+  nodes_instance_uuid_key: (node) =>
+    `Instance ${node.instance_uuid} is already associated with a node; it cannot be associated with another.`,
+}
+
+/** Turns a violated uniqueness into the conflict it is. */
+async function uniquely<T>(node: NodeChanges, write: () => Promise<T>): Promise<T> {
+  try {
+    return await write()
+  } catch (error) {
+    const { code, constraint } = error as { code?: string; constraint?: keyof Database & string }
+    const say = code === '23505' ? conflictTexts[constraint ?? ''] : undefined
+    throw say ? new LeaseholdError('conflict', say(node), { cause: error }) : error
+  }
+}
