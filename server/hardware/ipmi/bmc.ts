@@ -1,5 +1,5 @@
 /** Talking to the BMC of a node: which cipher suite it takes is learnt, and failures are told in the node's terms. */
-import { type CallOptions, type IpmiClient, IpmiError, type Target } from '../../../packages/ipmi/index.ts'
+import { type CallOptions, type IpmiClient, IpmiError, type Target } from '@leasehold/ipmi'
 import type { Node } from '../types.ts'
 import { type BmcAccess, type CipherSuiteId, readBmcAccess } from './driver-info.ts'
 import { explain } from './errors.ts'

@@ -1,6 +1,6 @@
 /** How a node's `driver_info` tells where its BMC is and as whom to log in. Names and defaults are Ironic's. */
 import { BlockList, isIP } from 'node:net'
-import type { Privilege, Target } from '../../../packages/ipmi/index.ts'
+import type { Privilege, Target } from '@leasehold/ipmi'
 import { LeaseholdError } from '../../errors.ts'
 import type { Node } from '../types.ts'
 

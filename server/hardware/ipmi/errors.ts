@@ -1,5 +1,5 @@
 /** What a BMC's refusal or silence means to whoever owns the node: the code, and the `driver_info` key to look at. */
-import { IpmiError, type IpmiErrorCode } from '../../../packages/ipmi/index.ts'
+import { IpmiError, type IpmiErrorCode } from '@leasehold/ipmi'
 import { type ErrorCode, LeaseholdError } from '../../errors.ts'
 
 /**

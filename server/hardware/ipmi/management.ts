@@ -1,5 +1,5 @@
 /** Boot device and NMI over IPMI. */
-import type { BootDevice as IpmiBootDevice } from '../../../packages/ipmi/index.ts'
+import type { BootDevice as IpmiBootDevice } from '@leasehold/ipmi'
 import { requireBootDevice } from '../absent.ts'
 import type { BootDevice, Bounds, ManagementInterface, Node } from '../types.ts'
 import type { AskBmc } from './bmc.ts'

@@ -1,6 +1,7 @@
 /** Hardware type `ipmi`: power and boot device of real machines, over one UDP socket for all of them. */
+
+import { createIpmiClient } from '@leasehold/ipmi'
 import type { Logger } from 'pino'
-import { createIpmiClient } from '../../../packages/ipmi/index.ts'
 import type { Config } from '../../config.ts'
 import { absent, noInspect, noop, noopDeploy, noopManagement, noRescue } from '../absent.ts'
 import type { HardwareType } from '../types.ts'
