@@ -5,35 +5,9 @@ import { type Hardware, type HardwareType, type InterfaceType, interfaceTypes } 
 /** Per interface, the implementation that a node gets by default, and all that it may have. */
 export type DriverInterfaces = Record<InterfaceType, { default: string; enabled: string[] }>
 
-/** The fields of a driver that come from its hardware type (the API adds hosts and links). */
-export type DriverDescription = { name: string; type: 'dynamic' } & Record<
-  `default_${InterfaceType}_interface`,
-  string
-> &
-  Record<`enabled_${InterfaceType}_interfaces`, string[]>
-
 /** Every hardware type with its interfaces: the value of `conductors.drivers`. */
 export function conductorDrivers(hardware: Hardware): Record<string, DriverInterfaces> {
   return Object.fromEntries([...hardware.types.values()].map((type) => [type.name, interfacesOf(type)]))
-}
-
-/**
- * A driver as GET /v1/drivers/D shows it.
- * @throws LeaseholdError 'invalid' when there is no such hardware type.
- */
-export function driverDescription(hardware: Hardware, driver: string): DriverDescription {
-  const type = hardwareType(hardware.types, driver)
-  const interfaces = interfacesOf(type)
-  return {
-    name: type.name,
-    type: 'dynamic',
-    ...Object.fromEntries(
-      interfaceTypes.flatMap((each) => [
-        [`default_${each}_interface`, interfaces[each].default],
-        [`enabled_${each}_interfaces`, interfaces[each].enabled],
-      ]),
-    ),
-  } as DriverDescription
 }
 
 /**

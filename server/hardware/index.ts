@@ -6,13 +6,7 @@ import { createIpmiHardware } from './ipmi/type.ts'
 import { createRegistry } from './registry.ts'
 import type { Hardware } from './types.ts'
 
-export {
-  conductorDrivers,
-  type DriverDescription,
-  type DriverInterfaces,
-  driverDescription,
-  driverProperties,
-} from './description.ts'
+export { conductorDrivers, type DriverInterfaces, driverProperties } from './description.ts'
 export * from './types.ts'
 export { type Validation, validateNode } from './validation.ts'
 
