@@ -1,0 +1,61 @@
+/** What a workflow is to do with a node, as the node's row keeps it: no workflow needs another source. */
+import type { Node, PowerTarget } from '../hardware/types.ts'
+import type { MainVerb } from './states.ts'
+import type { Caller } from './types.ts'
+
+/** The workflows there are, by what they do. */
+export type WorkflowName =
+  | 'verify'
+  | 'clean'
+  | 'inspect'
+  | 'adopt'
+  | 'deploy'
+  | 'undeploy'
+  | 'rescue'
+  | 'unrescue'
+  | 'service'
+  | 'power'
+
+/** A step that will run: which, and with what. */
+export interface PlannedStep {
+  interface: string
+  step: string
+  args: Record<string, unknown>
+  priority: number
+  abortable: boolean
+}
+
+export interface Work {
+  workflow: WorkflowName
+  caller: Caller
+  /** Steps in their order; null: the workflow plans them itself. */
+  steps: PlannedStep[] | null
+  /** First step to do: those before it are done. */
+  from: number
+  /** Set when a wait is over: what came of it. */
+  outcome?: { error?: string; properties?: Record<string, unknown> }
+  /** Of a power change. */
+  power?: { target: PowerTarget; timeoutMs: number }
+  /** How often a dead process's work was taken up. */
+  recoveries?: number
+  /** Work of a waiting node, kept while its power changes. */
+  suspended?: Work | null
+}
+
+/** The work on record, or null. Only this room writes the column, so its shape is trusted. */
+export const workOf = (node: Pick<Node, 'work'>): Work | null => node.work as unknown as Work | null
+
+/** Which workflow carries out a verb; `abort` and `unhold` need none. */
+export const workflowOf: Record<Exclude<MainVerb, 'abort' | 'unhold'>, WorkflowName> = {
+  manage: 'verify',
+  provide: 'clean',
+  clean: 'clean',
+  inspect: 'inspect',
+  adopt: 'adopt',
+  active: 'deploy',
+  rebuild: 'deploy',
+  deleted: 'undeploy',
+  rescue: 'rescue',
+  unrescue: 'unrescue',
+  service: 'service',
+}

@@ -1,0 +1,34 @@
+/**
+ * Deleted: the machine is turned off, what it had of its instance is forgotten, then it is cleaned. A machine that
+ * can not be turned off is never handed on: the node ends in `error`.
+ */
+import { sql } from 'kysely'
+import { automatedClean } from '../automated-clean.ts'
+import type { NodeChanges } from '../nodes.sql.ts'
+import { planAutomatic } from '../plan.ts'
+import type { Workflow } from '../run.ts'
+import { checkOutcome, runSteps } from '../steps.ts'
+import { powerOff } from './power-off.ts'
+
+export const undeploy: Workflow = async (run) => {
+  checkOutcome(run)
+  // One that waited in its cleaning has its steps, and is past this.
+  if (run.work.steps === null) {
+    await run.effect('Power off', (bounds) => powerOff(run, bounds))
+    const off: NodeChanges = run.node.disable_power_off ? {} : { power_state: 'power off' }
+    await run.move('next', { ...off, ...withoutInstance })
+  }
+  if (!automatedClean(run.node, run.config)) return { end: 'done' }
+  return runSteps(run, 'clean', run.work.steps ?? planAutomatic(run.hardware, run.node, 'clean'))
+}
+
+/** What a tear-down clears. The lessee goes only when the deployment itself had set it. */
+const withoutInstance: NodeChanges = {
+  instance_info: '{}',
+  instance_uuid: null,
+  instance_name: null,
+  allocation_uuid: null,
+  boot_device: null,
+  lessee: sql`CASE WHEN driver_internal_info ? 'automatic_lessee' THEN NULL ELSE lessee END`,
+  driver_internal_info: sql`driver_internal_info - 'automatic_lessee'`,
+}
