@@ -41,6 +41,8 @@ export type ClientOptions = {
   tries?: number
   /** One message and its answer, all tries together. */
   exchangeTimeoutMs?: number
+  /** Wait before asking again a BMC that says it is busy; twice as long each time, three times at most. */
+  busyPauseMs?: number
   /** A whole operation with waiting, opening a session and all commands, unless the call says otherwise. */
   deadlineMs?: number
 }
@@ -205,6 +207,7 @@ const defaults = {
   replyTimeoutMs: 1_000,
   tries: 5,
   exchangeTimeoutMs: 10_000,
+  busyPauseMs: 500,
   deadlineMs: 20_000,
   graceMs: 200,
 }

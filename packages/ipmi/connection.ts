@@ -4,7 +4,7 @@ import { getDeviceId } from './commands.ts'
 import { type Patience, pause, unlessAborted } from './converse.ts'
 import { IpmiError } from './errors.ts'
 import { createSlots, type Slots } from './limits.ts'
-import { type Link, type LinkSettings, openLink } from './link.ts'
+import { busyPause, type Link, type LinkSettings, openLink, unreadable } from './link.ts'
 import type { Account } from './target.ts'
 import { resolvePeer, type Transport } from './transport.ts'
 
@@ -88,7 +88,7 @@ export function createConnection(account: Account, deps: ConnectionDeps): Connec
       }
       if (!busyCodes.has(reply.completionCode) || busy >= busyRetries || command.once) return reply
       busy += 1
-      await pause(250 * 2 ** busy * (0.75 + Math.random() / 2), signal)
+      await pause(busyPause(settings, busy), signal)
     }
   }
 
@@ -145,12 +145,6 @@ const doubtful = (settings: Patience): Patience => ({
 /** Node busy, and timeout while processing. */
 const busyCodes: ReadonlySet<number> = new Set([0xc0, 0xc3])
 const busyRetries = 3
-
-const unreadable = (command: Command, reason: string) =>
-  new IpmiError(
-    'malformed',
-    `the answer to ${command.name} cannot be read (${reason}); update or reset the BMC`,
-  )
 
 const unknownOutcome = (command: Command) =>
   new IpmiError('timeout', `no answer to ${command.name}: it may have been done or not; read the power state`)

@@ -43,6 +43,8 @@ export type Link = {
 export type LinkSettings = Patience & {
   /** How long a refusal that anyone could have forged is held back for a genuine answer. */
   graceMs: number
+  /** How long a BMC that says it is busy is left alone; twice as long each time. */
+  busyPauseMs: number
 }
 
 /**
@@ -76,13 +78,23 @@ export async function openLink(
         if (round > 3)
           throw error.code === 'session-lost' && heard.garbage !== undefined ? silence(heard) : error
         heard.refusal = error
-        await pause(200 * 2 ** round * (0.75 + Math.random() / 2), signal)
+        await pause(busyPause(settings, round), signal)
       }
     }
   } catch (error) {
     const outOfTime = error instanceof IpmiError && error.code === 'timeout'
     throw outOfTime ? (heard.refusal ?? silence(heard)) : error
   }
+}
+
+/** How long to leave a BMC alone after it said, for the nth time, that it is busy. */
+export function busyPause(settings: LinkSettings, time: number): number {
+  return settings.busyPauseMs * 2 ** (time - 1) * (0.75 + Math.random() / 2)
+}
+
+export function unreadable(command: Command, reason: string): IpmiError {
+  const words = `the answer to ${command.name} cannot be read (${reason}); update or reset the BMC`
+  return new IpmiError('malformed', words)
 }
 
 /** What is known of a BMC that has not opened a session yet. */
@@ -212,6 +224,7 @@ async function raisePrivilege(
   if (level <= privilegeLevels.USER) return
   const command = setSessionPrivilege(level)
   const reply = await link.exchange(command, settings, signal)
+  if (reply === undefined && link.garbled !== undefined) throw unreadable(command, link.garbled)
   if (reply === undefined) throw new IpmiError('session-lost', 'the new session does not answer; try again')
   if (reply.completionCode === 0x80 || reply.completionCode === 0x81) {
     const words = `user ${JSON.stringify(account.username.toString())} may not have privilege level ${account.privilege}`
