@@ -5,10 +5,11 @@ import Fastify, {
   type FastifyInstance,
   type FastifyReply,
   type FastifyRequest,
+  LogController,
 } from 'fastify'
 import type { TSchema } from 'typebox'
-import type { Caller } from '../access/caller.ts'
-import { publicCaller } from '../access/caller.ts'
+import type { Caller } from '../access/index.ts'
+import { publicCaller } from '../access/index.ts'
 import { LeaseholdError, messageOf } from '../errors.ts'
 import { conductorRoutes } from './baremetal/conductors.ts'
 import { driverRoutes } from './baremetal/drivers.ts'
@@ -60,7 +61,7 @@ const otherRoots = /^\/(v1|identity|healthz|readyz|metrics)(\/|\?|$)/
 export async function createApp(deps: ApiDeps): Promise<FastifyInstance> {
   const app = Fastify({
     loggerInstance: deps.log as FastifyBaseLogger,
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'reqId' }),
     bodyLimit: bodyLimitBytes,
     requestTimeout: 120_000,
     keepAliveTimeout: 65_000,
@@ -126,7 +127,6 @@ export async function createApp(deps: ApiDeps): Promise<FastifyInstance> {
   app.addHook('onResponse', async (request, reply) => {
     request.log.info(
       {
-        reqId: request.id,
         method: request.method,
         url: request.url,
         status: reply.statusCode,
@@ -146,9 +146,6 @@ export async function createApp(deps: ApiDeps): Promise<FastifyInstance> {
       reply.headers(versionHeaders(undefined))
       request.version = negotiate(header(request, versionHeader), header(request, 'openstack-api-version'))
       reply.headers(versionHeaders(request.version))
-    })
-    baremetal.setNotFoundHandler(async () => {
-      throw new LeaseholdError('not-found', 'The resource could not be found.')
     })
     baremetal.get('/', { config: { isPublic: true } }, async (request) =>
       rootDocument(app.publicBase(request)),

@@ -1,9 +1,8 @@
 /** What the API is made of: everything its routes call. */
 import type { Logger } from 'pino'
-import type { Authenticator } from '../access/authenticate.ts'
-import type { Policy } from '../access/policy.ts'
+import type { Authenticator, Policy } from '../access/index.ts'
 import type { Config } from '../config.ts'
-import type { Hardware } from '../hardware/types.ts'
+import type { Hardware } from '../hardware/index.ts'
 import type { ConductorDirectory } from '../inventory/index.ts'
 import type { Provisioner } from '../provision/index.ts'
 import type { Db } from '../store/index.ts'

@@ -1,7 +1,7 @@
 /** What can stand in the way of an order, checked without effects and in the order of Ironic's states/provision. */
 import { LeaseholdError } from '../errors.ts'
-import type { Node, PowerInterface, PowerTarget } from '../hardware/types.ts'
-import { lockedError } from '../inventory/lock.ts'
+import type { Node, PowerInterface, PowerTarget } from '../hardware/index.ts'
+import { lockedError } from '../inventory/index.ts'
 import { isPossible, isVerb, mainVerb, type Verb } from './states.ts'
 import type { AskedStep, VerbOptions } from './types.ts'
 

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 import { sql } from 'kysely'
 import { LeaseholdError } from '../errors.ts'
-import type { Node } from '../hardware/types.ts'
+import type { Node } from '../hardware/index.ts'
 import type { Db } from '../store/index.ts'
 
 /**

@@ -10,7 +10,7 @@ import pg from 'pg'
 import type { Logger } from 'pino'
 import type { Config } from '../config.ts'
 import { messageOf } from '../errors.ts'
-import type { Hardware, Node } from '../hardware/types.ts'
+import type { Hardware, Node } from '../hardware/index.ts'
 import type { Db } from '../store/index.ts'
 import { holdNode } from './nodes.sql.ts'
 import { carryOut, LockLostError, type Workflow } from './run.ts'
@@ -105,6 +105,9 @@ export async function startEngine(deps: EngineDeps, incarnation: string): Promis
     max: poolSize,
     connectionTimeoutMillis: 10_000,
     application_name: 'leasehold-workflows',
+    // What must outlive a crash of the database is in the nodes' rows; what DBOS loses of its last milliseconds is
+    // begun again from there.
+    options: '-c synchronous_commit=off',
   })
   pool.on('error', (error) => deps.log.warn({ err: error }, 'a connection of the workflows was lost'))
   try {

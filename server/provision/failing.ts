@@ -1,6 +1,6 @@
 /** What becomes of a node whose work fails: its state, what `last_error` says, and whether it is put aside. */
 import { sql } from 'kysely'
-import type { Node } from '../hardware/types.ts'
+import type { Node } from '../hardware/index.ts'
 import { cutMiddle, eventTypeOf, type HistoryRow, historyRow, secondsSince } from './history.ts'
 import { givingLockBack, type NodeChanges } from './nodes.sql.ts'
 import { nextState, type State, targetIn } from './states.ts'

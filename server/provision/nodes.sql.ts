@@ -1,6 +1,6 @@
 /** The statements that change a node here: a change and what history tells of it are one statement, done or not done. */
 import { type RawBuilder, sql, type UpdateObject } from 'kysely'
-import type { Node } from '../hardware/types.ts'
+import type { Node } from '../hardware/index.ts'
 import type { Database, Db } from '../store/index.ts'
 import type { HistoryRow } from './history.ts'
 

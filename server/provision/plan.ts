@@ -7,7 +7,7 @@ import {
   type Node,
   type Step,
   type StepKind,
-} from '../hardware/types.ts'
+} from '../hardware/index.ts'
 import type { AskedStep } from './types.ts'
 import type { PlannedStep } from './work.ts'
 

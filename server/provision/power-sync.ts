@@ -9,7 +9,7 @@ import { sql } from 'kysely'
 import type { Logger } from 'pino'
 import type { Config } from '../config.ts'
 import { messageOf } from '../errors.ts'
-import type { Hardware, Node, PowerState } from '../hardware/types.ts'
+import type { Hardware, Node, PowerState } from '../hardware/index.ts'
 import type { Db } from '../store/index.ts'
 import { type HistoryRow, historyRow } from './history.ts'
 

@@ -1,7 +1,7 @@
 /** What an order changes in the node's row, worked out without effects. */
 import { sql } from 'kysely'
 import type { Config } from '../config.ts'
-import type { Hardware, Node } from '../hardware/types.ts'
+import type { Hardware, Node } from '../hardware/index.ts'
 import { automatedClean } from './automated-clean.ts'
 import { type EventType, eventTypeOf, type Told } from './history.ts'
 import type { NodeChanges } from './nodes.sql.ts'

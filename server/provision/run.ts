@@ -1,15 +1,21 @@
-/** One run of a workflow over a node: what a workflow may do to the machine and to the node's row, and how it ends. */
-import { DBOS } from '@dbos-inc/dbos-sdk'
+/**
+ * One run of a workflow over a node: what a workflow may do to the machine and to the node's row, and how it ends.
+ *
+ * What an effect came to is kept in the node's row (`work.done`) and in its history, by one statement that only the
+ * holder of the lock can make. It is written before the next effect begins, or with the node's next state: nothing
+ * happens between the two. DBOS could keep it, but its record of a step is seven statements; one that is fenced by
+ * the lock and is what the history shows serves better.
+ */
 import { sql } from 'kysely'
 import type { Config } from '../config.ts'
 import { messageOf } from '../errors.ts'
-import type { Bounds, Hardware, Node } from '../hardware/types.ts'
+import type { Bounds, Hardware, Node } from '../hardware/index.ts'
 import type { Db } from '../store/index.ts'
 import { failureOf } from './failing.ts'
 import { eventTypeOf, type HistoryRow, historyRow, secondsSince } from './history.ts'
 import { changeNode, givingLockBack, type Hold, held, type NodeChanges } from './nodes.sql.ts'
 import { type InternalEvent, nextState, type State, targetIn } from './states.ts'
-import type { PlannedStep, Work } from './work.ts'
+import type { EffectRecord, PlannedStep, Work } from './work.ts'
 
 /** How a workflow ends when nothing has failed. */
 export interface End {
@@ -89,47 +95,43 @@ export async function carryOut(workflow: Workflow, deps: RunDeps): Promise<void>
   await finish(deps, run.node, end, told())
 }
 
-function createRun(deps: RunDeps): { run: Run; told: () => HistoryRow[]; undo: () => Promise<void> } {
+function createRun(deps: RunDeps): {
+  run: Run
+  told: () => HistoryRow[]
+  undo: () => Promise<void>
+} {
   let node = deps.node
-  // Told again with every write: what is in the history already stays as it is, for each row has a key.
-  const rows: HistoryRow[] = []
-  const told = (): HistoryRow[] => rows
-  const undos: { name: string; act: (bounds: Bounds) => Promise<void> }[] = []
-  const tell = (name: string, key: string, record: { endedAt: number; ms: number }, error?: string) =>
-    rows.push(
-      historyRow({
-        event: error === undefined ? `${name}: done.` : `${name}: failed: ${error}`,
-        type: eventTypeOf[deps.work.workflow],
-        host: deps.hold.host,
-        caller: deps.work.caller,
-        severity: error === undefined ? 'INFO' : 'ERROR',
-        state: node.provision_state,
-        target: node.target_provision_state,
-        seconds: record.ms / 1000,
-        at: new Date(record.endedAt),
-        key: `${deps.hold.workflowId}:${key}`,
-      }),
-    )
-
   let count = 0
+  const done: EffectRecord[] = [...(deps.work.done ?? [])]
+  /** What history has yet to be told: effects whose records are not written. */
+  let unwritten: HistoryRow[] = []
+  const undos: { name: string; act: (bounds: Bounds) => Promise<void> }[] = []
+
   const effect = async <T>(
     name: string,
     act: (bounds: Bounds) => Promise<T>,
     options: EffectOptions = {},
   ) => {
-    const key = String(count++)
-    const showing = showLater(deps, options.showing, told)
-    try {
-      const record = await DBOS.runStep(() => attempt(deps, act, options.timeoutMs), { name })
-      if ('error' in record) {
-        tell(name, key, record, record.error)
-        throw new Error(`${name} failed: ${record.error}`)
-      }
-      tell(name, key, record)
-      return record.value
-    } finally {
-      await showing.settle()
+    const index = count++
+    let record = done[index]
+    if (!record) {
+      const shown: NodeChanges = options.showing
+        ? { [options.showing.column]: JSON.stringify(options.showing.step) }
+        : {}
+      const showing = unwritten.length > 0 ? undefined : showLater(deps, shown)
+      if (!showing) await save(shown)
+      record = await attempt(deps, act, options.timeoutMs)
+      await showing?.settle()
+      done[index] = record
+      unwritten.push(effectHistory(deps, node, name, index, record))
     }
+    if (record.error !== undefined) throw new Error(`${name} failed: ${record.error}`)
+    return record.value as T
+  }
+  const save = async (changes: NodeChanges) => {
+    const work: Work = { ...deps.work, done }
+    node = await write(deps, { ...changes, work: JSON.stringify(work) }, unwritten)
+    unwritten = []
   }
 
   const run: Run = {
@@ -144,45 +146,63 @@ function createRun(deps: RunDeps): { run: Run; told: () => HistoryRow[]; undo: (
       const to = nextState(node.provision_state, event)
       if (to === null) return // a resumed workflow that had moved the node already
       const row = moved(deps, node, to)
-      node = await write(deps, { ...changes, ...row.changes }, [...told(), row.history])
+      unwritten.push(row.history)
+      await save({ ...changes, ...row.changes })
     },
     onFailure: (name, act) => undos.push({ name, act }),
   }
   const undo = async () => {
     // What an undo fails at is told in history; the cause of the failure stays what last_error says.
-    for (const { name, act } of undos.toReversed()) await effect(name, act).catch(() => {})
+    for (const { name, act } of undos.toReversed())
+      await effect(name, act).catch((error: unknown) => {
+        if (error instanceof LockLostError) throw error
+      })
   }
-  return { run, told, undo }
+  return { run, told: () => unwritten, undo }
 }
 
-/** What is on record of an effect. A failure is a value, so that history knows how long it took. */
-type EffectRecord<T> = { endedAt: number; ms: number } & ({ value: T } | { error: string })
+function effectHistory(
+  deps: RunDeps,
+  node: Node,
+  name: string,
+  index: number,
+  record: EffectRecord,
+): HistoryRow {
+  return historyRow({
+    event: record.error === undefined ? `${name}: done.` : `${name}: failed: ${record.error}`,
+    type: eventTypeOf[deps.work.workflow],
+    host: deps.hold.host,
+    caller: deps.work.caller,
+    severity: record.error === undefined ? 'INFO' : 'ERROR',
+    state: node.provision_state,
+    target: node.target_provision_state,
+    seconds: record.ms / 1000,
+    at: new Date(record.endedAt),
+    key: `${deps.hold.workflowId}:${index}`,
+  })
+}
 
 async function attempt<T>(
   deps: RunDeps,
   act: (bounds: Bounds) => Promise<T>,
   timeoutMs = deps.config['conductor.step_timeout_seconds'] * 1000,
-): Promise<EffectRecord<T>> {
+): Promise<EffectRecord> {
   if (deps.signal.aborted) return deps.park()
   const begunAt = Date.now()
   const record = () => ({ endedAt: Date.now(), ms: Date.now() - begunAt })
   const controller = new AbortController()
   const stop = () => controller.abort(deps.signal.reason)
   deps.signal.addEventListener('abort', stop, { once: true })
-  let giveUp: () => void = () => {}
-  const timer = setTimeout(() => giveUp(), timeoutMs)
+  const timer = setTimeout(
+    () => controller.abort(new Error(`no answer within ${timeoutMs / 1000} s`)),
+    timeoutMs,
+  )
   try {
-    const value = await Promise.race([
-      act({ signal: controller.signal }),
-      new Promise<never>((_, reject) => {
-        giveUp = () => {
-          const error = new Error(`no answer within ${timeoutMs / 1000} s`)
-          reject(error)
-          controller.abort(error)
-        }
-        controller.signal.addEventListener('abort', () => reject(controller.signal.reason as Error))
-      }),
-    ])
+    // What does not heed its signal is given up all the same.
+    const givenUp = new Promise<never>((_, reject) =>
+      controller.signal.addEventListener('abort', () => reject(controller.signal.reason as Error)),
+    )
+    const value = await Promise.race([act({ signal: controller.signal }), givenUp])
     return { ...record(), value }
   } catch (error) {
     if (deps.signal.aborted) return deps.park()
@@ -196,23 +216,12 @@ async function attempt<T>(
 /** Steps shorter than this are not shown while they last, milliseconds: nobody could see them, and a write costs. */
 const showAfterMs = 250
 
-/** Writes the current step into the node's row if it lasts, with what history has to tell so far. */
-function showLater(
-  deps: RunDeps,
-  showing: EffectOptions['showing'],
-  told: () => HistoryRow[],
-): { settle: () => Promise<void> } {
-  if (!showing) return { settle: async () => {} }
+/** Writes what the node shows of the effect under way if that lasts. Shown or not, the effect goes on. */
+function showLater(deps: RunDeps, changes: NodeChanges): { settle: () => Promise<void> } {
+  if (Object.keys(changes).length === 0) return { settle: async () => {} }
   let written: Promise<unknown> | undefined
   const timer = setTimeout(() => {
-    written = changeNode(
-      deps.db,
-      held(deps.hold),
-      { [showing.column]: JSON.stringify(showing.step) },
-      told(),
-    ).catch(
-      () => {}, // shown or not, the step goes on
-    )
+    written = changeNode(deps.db, held(deps.hold), changes).catch(() => {})
   }, showAfterMs)
   return {
     settle: async () => {

@@ -1,8 +1,8 @@
 /** Runs planned steps one after the other, from where an earlier wait left off. */
-import type { StepKind } from '../hardware/types.ts'
+import type { StepKind } from '../hardware/index.ts'
 import { findStep, holdStep } from './plan.ts'
 import type { End, Run, StepColumn } from './run.ts'
-import type { PlannedStep } from './work.ts'
+import type { PlannedStep, Work } from './work.ts'
 
 /** Whether all are done, or the node now waits: then `End` says for what, and where to go on. */
 export async function runSteps(
@@ -18,7 +18,7 @@ export async function runSteps(
     const waiting = (end: 'wait' | 'hold'): End => ({
       end,
       changes: { [column]: JSON.stringify(step) },
-      work: withoutOutcome({ ...run.work, steps: [...steps], from: index + 1 }),
+      work: toGoOn(run.work, [...steps], index + 1),
     })
     if (step.step === holdStep) return waiting('hold')
     const name = `${capitals[kind]} step ${step.interface}.${step.step}`
@@ -47,7 +47,7 @@ const columnOf = {
 } as const satisfies Record<Exclude<StepKind, 'verify'>, StepColumn>
 const capitals = { clean: 'Clean', deploy: 'Deploy', service: 'Service' }
 
-function withoutOutcome<T extends { outcome?: unknown }>(work: T): T {
-  const { outcome: _, ...rest } = work
-  return rest as T
+/** The work of a node that waits, without what was done before. */
+function toGoOn(work: Work, steps: PlannedStep[], from: number): Work {
+  return { workflow: work.workflow, caller: work.caller, steps, from }
 }

@@ -2,7 +2,7 @@
 import type { Pool } from 'pg'
 import type { Logger } from 'pino'
 import type { Config } from '../config.ts'
-import type { Hardware, Node, PowerTarget } from '../hardware/types.ts'
+import type { Hardware, Node, PowerTarget } from '../hardware/index.ts'
 import type { Db } from '../store/index.ts'
 import type { Verb } from './states.ts'
 

@@ -1,5 +1,5 @@
 /** Whether a node says enough of itself for what is to be done with it, without touching its machine. */
-import type { Hardware, InterfaceType, Node } from '../hardware/types.ts'
+import type { Hardware, InterfaceType, Node } from '../hardware/index.ts'
 import type { WorkflowName } from './work.ts'
 
 /**

@@ -1,5 +1,5 @@
 /** What a workflow is to do with a node, as the node's row keeps it: no workflow needs another source. */
-import type { Node, PowerTarget } from '../hardware/types.ts'
+import type { Node, PowerTarget } from '../hardware/index.ts'
 import type { MainVerb } from './states.ts'
 import type { Caller } from './types.ts'
 
@@ -25,6 +25,14 @@ export interface PlannedStep {
   abortable: boolean
 }
 
+/** What an effect on the machine came to. A failure is a record too: what follows from it must not be forgotten. */
+export interface EffectRecord {
+  value?: unknown
+  error?: string
+  endedAt: number
+  ms: number
+}
+
 export interface Work {
   workflow: WorkflowName
   caller: Caller
@@ -34,6 +42,8 @@ export interface Work {
   from: number
   /** Set when a wait is over: what came of it. */
   outcome?: { error?: string; properties?: Record<string, unknown> }
+  /** What each effect came to, in their order: a workflow that goes on does none of them again. */
+  done?: EffectRecord[]
   /** Of a power change. */
   power?: { target: PowerTarget; timeoutMs: number }
   /** How often a dead process's work was taken up. */

@@ -1,7 +1,6 @@
 /** Drivers: the hardware types that living conductors serve. */
 import { LeaseholdError } from '../../errors.ts'
-import { driverProperties } from '../../hardware/index.ts'
-import { type InterfaceType, interfaceTypes } from '../../hardware/types.ts'
+import { driverProperties, type InterfaceType, interfaceTypes } from '../../hardware/index.ts'
 import type { Conductor } from '../../inventory/index.ts'
 import type { ApiDeps } from '../deps.ts'
 import { chooseFields, type Field, selfLinks } from './fields.ts'

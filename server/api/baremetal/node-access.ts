@@ -1,8 +1,7 @@
 /** The way to a node: found, seen, allowed; and how it is shown to whom. */
-import { type AskableRule, nodeTarget } from '../../access/policy.ts'
-import { redactNode, seesNodesWhole } from '../../access/redact.ts'
-import type { RuleName } from '../../access/rules.ts'
-import { visibleNodes } from '../../access/visibility.ts'
+
+import type { RuleName } from '../../access/index.ts'
+import { type AskableRule, nodeTarget, redactNode, seesNodesWhole, visibleNodes } from '../../access/index.ts'
 import { LeaseholdError } from '../../errors.ts'
 import {
   type ChangeOptions,

@@ -1,8 +1,13 @@
 /** What is done with a node besides changing its fields: maintenance, power, provisioning, boot device, traits. */
 import { Type } from 'typebox'
 import { LeaseholdError } from '../../errors.ts'
-import { validateNode } from '../../hardware/index.ts'
-import { type BootDevice, bootDevices, type PowerTarget, powerTargets } from '../../hardware/types.ts'
+import {
+  type BootDevice,
+  bootDevices,
+  type PowerTarget,
+  powerTargets,
+  validateNode,
+} from '../../hardware/index.ts'
 import {
   changeNode,
   findHistory,

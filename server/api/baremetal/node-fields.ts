@@ -1,6 +1,6 @@
 /** The fields of a node, one row each: since when, how shown, who sets it. */
 import { Type } from 'typebox'
-import { type InterfaceType, interfaceTypes } from '../../hardware/types.ts'
+import { type InterfaceType, interfaceTypes } from '../../hardware/index.ts'
 import type { Node } from '../../inventory/index.ts'
 import {
   anyObject,

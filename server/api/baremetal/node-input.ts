@@ -1,6 +1,6 @@
 /** What callers say of a node, made into columns: normalised, checked against each other and the node's state. */
 import { LeaseholdError } from '../../errors.ts'
-import { type InterfaceType, interfaceTypes } from '../../hardware/types.ts'
+import { type InterfaceType, interfaceTypes } from '../../hardware/index.ts'
 import type { Node, NodeChanges } from '../../inventory/index.ts'
 import { asBoolean } from './fields.ts'
 import { nodeNameFault, normalUuid } from './identifiers.ts'

@@ -1,11 +1,10 @@
 /** Nodes: list, create, show, change, delete. */
 import { randomUUID } from 'node:crypto'
 import { Type } from 'typebox'
-import { rulesForPatch } from '../../access/node-fields.ts'
-import { nodeTarget } from '../../access/policy.ts'
-import type { RuleName } from '../../access/rules.ts'
+import type { RuleName } from '../../access/index.ts'
+import { nodeTarget, rulesForPatch } from '../../access/index.ts'
 import { LeaseholdError } from '../../errors.ts'
-import type { InterfaceType } from '../../hardware/types.ts'
+import type { InterfaceType } from '../../hardware/index.ts'
 import {
   changeNode,
   childrenOf,

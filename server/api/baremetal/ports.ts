@@ -1,8 +1,7 @@
 /** Ports: a node's NICs. A port is seen by whoever sees its node. */
 import { randomUUID } from 'node:crypto'
 import { type TSchema, Type } from 'typebox'
-import { nodeTarget } from '../../access/policy.ts'
-import { visibleRows } from '../../access/visibility.ts'
+import { nodeTarget, visibleRows } from '../../access/index.ts'
 import { LeaseholdError } from '../../errors.ts'
 import {
   deletePort,

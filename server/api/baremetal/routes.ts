@@ -1,8 +1,7 @@
 /** How a route of the Bare Metal API is declared: one row, from which it is registered, gated and documented. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { TSchema } from 'typebox'
-import type { Caller } from '../../access/caller.ts'
-import type { RuleName } from '../../access/rules.ts'
+import type { Caller, RuleName } from '../../access/index.ts'
 import { LeaseholdError } from '../../errors.ts'
 import { type QuerySchema, readQuery } from './query.ts'
 import { notAcceptable } from './versions.ts'
@@ -46,6 +45,8 @@ export function registerRoutes(app: FastifyInstance, routes: readonly Route[]): 
       url: `/v1${route.path}`,
       ...(route.body ? { schema: { body: route.body } } : {}),
       config: { isPublic: route.rules === 'public' },
+      // As in Ironic, HEAD is for the API's entrance only.
+      exposeHeadRoute: route.path === '/',
       // Gates come before the body's validation, as the body's schema is newer than they are.
       preValidation: async (request) => gate(route, request.version),
       handler: async (request, reply) => {
@@ -66,7 +67,7 @@ export function registerRoutes(app: FastifyInstance, routes: readonly Route[]): 
   const methodsOf = Map.groupBy(routes, (route) => route.path)
   for (const [path, present] of methodsOf) {
     const missing = (['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'HEAD'] as const).filter(
-      (method) => !present.some((route) => route.method === method),
+      (method) => !present.some((route) => route.method === method) && !(method === 'HEAD' && path === '/'),
     )
     app.route({
       method: missing,

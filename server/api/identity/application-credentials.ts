@@ -5,7 +5,7 @@ import {
   deleteCredential,
   getCredential,
   listCredentials,
-} from '../../access/application-credentials.sql.ts'
+} from '../../access/index.ts'
 import { LeaseholdError } from '../../errors.ts'
 import { type Call, listOf, type Route, requireAdmin, text } from './routes.ts'
 import { type NewCredential, newCredentialBody } from './schemas.ts'

@@ -1,11 +1,19 @@
 /** `/auth`: tokens, and where the caller could act. Keystone v3, "Authentication and token management". */
 import type { FastifyInstance } from 'fastify'
-import { domain, notFound } from '../../access/identities.ts'
-import { login, type Proof, type WantedScope } from '../../access/login.ts'
-import { listProjects } from '../../access/projects.sql.ts'
-import { effectiveRoles, rolesNamed } from '../../access/roles.sql.ts'
-import { unauthenticated } from '../../access/standalone.ts'
-import { findSession, revokeToken, type Session } from '../../access/tokens.sql.ts'
+import {
+  domain,
+  effectiveRoles,
+  findSession,
+  listProjects,
+  login,
+  notFound,
+  type Proof,
+  revokeToken,
+  rolesNamed,
+  type Session,
+  unauthenticated,
+  type WantedScope,
+} from '../../access/index.ts'
 import { LeaseholdError } from '../../errors.ts'
 import { catalogOf } from './catalog.ts'
 import { projectBody } from './projects.ts'

@@ -1,7 +1,7 @@
 /** Where things are: the versions of the Identity API, and the catalog of services. */
 import { createHash } from 'node:crypto'
 import type { FastifyInstance } from 'fastify'
-import { notFound } from '../../access/identities.ts'
+import { notFound } from '../../access/index.ts'
 import { baseOf, type IdentityDeps, listOf, type Route, text, truth } from './routes.ts'
 
 const region = 'RegionOne'
@@ -44,8 +44,7 @@ export function registerVersions(app: FastifyInstance, deps: IdentityDeps): void
   app.get('/', async (request, reply) =>
     reply.code(300).send({ versions: { values: [version(baseOf(deps, request))] } }),
   )
-  for (const url of ['/v3', '/v3/'])
-    app.get(url, async (request) => ({ version: version(baseOf(deps, request)) }))
+  app.get('/v3', async (request) => ({ version: version(baseOf(deps, request)) }))
 }
 
 const serviceRows = (base: string) =>

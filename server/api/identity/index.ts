@@ -4,7 +4,7 @@
  */
 import type { FastifyInstance } from 'fastify'
 import type { TSchema } from 'typebox'
-import { createThrottle, type Throttle } from '../../access/throttle.ts'
+import { createThrottle, type Throttle } from '../../access/index.ts'
 import { LeaseholdError } from '../../errors.ts'
 import type { ApiDeps } from '../deps.ts'
 import { validatorOf } from '../validate.ts'

@@ -1,13 +1,13 @@
 /** `/projects`. Keystone v3, "Projects". */
-import { maxListed } from '../../access/identities.ts'
 import {
   createProject,
   deleteProject,
   getProject,
   listProjects,
+  maxListed,
   type Project,
   updateProject,
-} from '../../access/projects.sql.ts'
+} from '../../access/index.ts'
 import { type Call, listOf, type Route, requireAdmin, text, truth } from './routes.ts'
 import { type ChangedProject, changedProjectBody, type NewProject, newProjectBody } from './schemas.ts'
 

@@ -1,16 +1,18 @@
 /** Who has which role where: grants on projects and on the system, and the list of all. Keystone v3, "Roles". */
-import { expandRoles } from '../../access/caller.ts'
-import { domain, maxListed, notFound } from '../../access/identities.ts'
-import { getProject } from '../../access/projects.sql.ts'
 import {
   assignRole,
+  domain,
+  expandRoles,
+  getProject,
   getRole,
+  getUser,
   listAssignments,
   listRoles,
+  maxListed,
   type NamedAssignment,
+  notFound,
   unassignRole,
-} from '../../access/roles.sql.ts'
-import { getUser } from '../../access/users.sql.ts'
+} from '../../access/index.ts'
 import { roleBody } from './roles.ts'
 import { type Call, listOf, type Route, requireAdmin, text, truth } from './routes.ts'
 

@@ -1,13 +1,13 @@
 /** `/roles`. Keystone v3, "Roles". */
-import { maxListed } from '../../access/identities.ts'
 import {
   createRole,
   deleteRole,
   describeRole,
   getRole,
   listRoles,
+  maxListed,
   type Role,
-} from '../../access/roles.sql.ts'
+} from '../../access/index.ts'
 import { listOf, type Route, requireAdmin, text } from './routes.ts'
 import { type ChangedRole, changedRoleBody, type NewRole, newRoleBody } from './schemas.ts'
 

@@ -1,10 +1,15 @@
 /** How a route of the Identity API is declared, and what all of them have in common. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { TSchema } from 'typebox'
-import { mayChange, type Viewer, viewerOf } from '../../access/identities.ts'
-import type { LoginDeps } from '../../access/login.ts'
-import { unauthenticated } from '../../access/standalone.ts'
-import { findSession, type Session } from '../../access/tokens.sql.ts'
+import type { LoginDeps } from '../../access/index.ts'
+import {
+  findSession,
+  mayChange,
+  type Session,
+  unauthenticated,
+  type Viewer,
+  viewerOf,
+} from '../../access/index.ts'
 import { LeaseholdError } from '../../errors.ts'
 import type { ApiDeps } from '../deps.ts'
 

@@ -1,6 +1,6 @@
 /** Bodies of the Identity API. Fields that are not named here are ignored, as Keystone ignores them. */
 import { type Static, type TSchema, Type } from 'typebox'
-import { maxPasswordLength } from '../../access/passwords.ts'
+import { maxPasswordLength } from '../../access/index.ts'
 
 const id = Type.String({ minLength: 1, maxLength: 64 })
 const name = Type.String({ minLength: 1, maxLength: 255 })

@@ -1,9 +1,16 @@
 /** The Identity API over a fresh database, for tests: with one user of each kind, and requests as any of them. */
 import { type FastifyInstance, fastify, type LightMyRequestResponse } from 'fastify'
-import { type Authenticator, createAuthenticator } from '../../access/authenticate.ts'
-import { bootstrap, ensureAssignment, ensureProject, ensureUser } from '../../access/bootstrap.ts'
-import type { FixedRole } from '../../access/identities.ts'
-import { createThrottle, type ThrottleOptions } from '../../access/throttle.ts'
+import type { FixedRole } from '../../access/index.ts'
+import {
+  type Authenticator,
+  bootstrap,
+  createAuthenticator,
+  createThrottle,
+  ensureAssignment,
+  ensureProject,
+  ensureUser,
+  type ThrottleOptions,
+} from '../../access/index.ts'
 import { defaultConfig } from '../../config.ts'
 import type { Db } from '../../store/index.ts'
 import { testStore } from '../../store/testing.ts'
@@ -45,7 +52,7 @@ export async function testIdentity(throttle: ThrottleOptions = {}): Promise<Test
     await ensureAssignment(db, { userId: id, role, projectId })
   }
   const config = defaultConfig()
-  const app = fastify({ logger: { level: 'silent' } })
+  const app = fastify({ logger: { level: 'silent' }, routerOptions: { ignoreTrailingSlash: true } })
   const log = { info: () => {}, warn: () => {}, error: () => {} } as never
   const authenticator = createAuthenticator(config, { db, log })
   await registerIdentity(app, { config, db, log, authenticator, throttle: createThrottle(throttle) })

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { purgeExpiredTokens } from '../../access/tokens.sql.ts'
+import { purgeExpiredTokens } from '../../access/index.ts'
 import { PASSWORD, passwordLogin, type TestIdentity, testIdentity } from './testing.ts'
 
 let identity: TestIdentity

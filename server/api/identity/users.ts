@@ -1,16 +1,16 @@
 /** `/users`. Keystone v3, "Users". */
-import { maxListed } from '../../access/identities.ts'
-import { proveOwnPassword } from '../../access/login.ts'
-import { listProjects } from '../../access/projects.sql.ts'
 import {
   changePassword,
   createUser,
   deleteUser,
   getUser,
+  listProjects,
   listUsers,
+  maxListed,
+  proveOwnPassword,
   type User,
   updateUser,
-} from '../../access/users.sql.ts'
+} from '../../access/index.ts'
 import { LeaseholdError } from '../../errors.ts'
 import { projectList } from './projects.ts'
 import { type Call, listOf, type Route, requireAdmin, text, truth } from './routes.ts'

@@ -1,5 +1,5 @@
 /** Turns a machine off as part of something greater: one that is off already is left alone. */
-import type { Bounds } from '../../hardware/types.ts'
+import type { Bounds } from '../../hardware/index.ts'
 import type { Run } from '../run.ts'
 
 export async function powerOff(run: Run, bounds: Bounds): Promise<void> {

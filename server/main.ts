@@ -1,0 +1,132 @@
+/** The command line: starts the service and ends it cleanly. */
+import { mkdir } from 'node:fs/promises'
+import pino from 'pino'
+import { bootstrap, createAuthenticator, loadPolicy, PolicyFileError, watchPolicy } from './access/index.ts'
+import { createApp } from './api/app.ts'
+import { type Config, ConfigError, helpText, loadConfig } from './config.ts'
+import { startDemo } from './demo.ts'
+import { messageOf } from './errors.ts'
+import { createCredentials } from './first-start.ts'
+import { createHardware } from './hardware/index.ts'
+import { createConductorDirectory } from './inventory/index.ts'
+import { createProvisioner } from './provision/index.ts'
+import { AlreadyRunningError, openStore } from './store/index.ts'
+import { startUpkeep } from './upkeep.ts'
+
+/** What a clean end may take, milliseconds; then the process goes as it is, which loses nothing either. */
+const stopDeadlineMs = 2_800
+
+await main(process.argv.slice(2))
+
+async function main(args: readonly string[]): Promise<void> {
+  if (args.includes('--help') || args.includes('-h')) {
+    process.stdout.write(`Usage: npm start -- [options]\n\n${helpText()}`)
+    return
+  }
+  let config: Config
+  try {
+    config = loadConfig(args, process.env)
+  } catch (error) {
+    fail(error, 2)
+  }
+  try {
+    await run(config)
+  } catch (error) {
+    fail(error, error instanceof PolicyFileError ? 2 : 1)
+  }
+}
+
+/** An expected failure is said in a sentence; anything else with its stack, for whoever mends it. */
+function fail(error: unknown, code: number): never {
+  const expected =
+    error instanceof ConfigError || error instanceof AlreadyRunningError || error instanceof PolicyFileError
+  const inUse = (error as NodeJS.ErrnoException).code === 'EADDRINUSE'
+  const text = inUse
+    ? `${messageOf(error)}: another program listens there; choose another address with --listen`
+    : messageOf(error)
+  process.stderr.write(`leasehold: ${expected || inUse ? text : ((error as Error).stack ?? text)}\n`)
+  process.exit(code)
+}
+
+/** Opens what the service is made of, from the database up, and closes it in the reverse order. */
+async function run(config: Config): Promise<void> {
+  const log = pino({ level: config['log.level'] })
+  const opened: { name: string; close: () => unknown }[] = []
+  let stopping = false
+  const stop = async (why: string, code: number) => {
+    if (stopping) return
+    stopping = true
+    log.info({ why }, 'stopping')
+    setTimeout(() => process.exit(code || 1), stopDeadlineMs).unref()
+    for (const part of opened.reverse())
+      await Promise.resolve(part.close()).catch((error: unknown) =>
+        log.error({ err: error, part: part.name }, 'did not stop cleanly'),
+      )
+    process.exit(code)
+  }
+  process.once('SIGINT', () => void stop('SIGINT', 0))
+  process.once('SIGTERM', () => void stop('SIGTERM', 0))
+
+  try {
+    await mkdir(config.data, { recursive: true })
+    const policy = await loadPolicy({
+      overridesFile: config['policy.file'],
+      serviceRoleElevated: config['policy.service_role_elevated_access'],
+      serviceProjectName: config['policy.service_project_name'],
+      log,
+    })
+    opened.push({ name: 'policy', close: watchPolicy(policy, 5_000) })
+    const store = await openStore({
+      url: config['database.url'],
+      dataDir: config.data,
+      poolSize: config['database.pool_size'],
+      onIdleError: (error) => log.warn({ err: error }, 'a database connection was lost'),
+      onLost: () => void stop('the embedded PostgreSQL is gone', 1),
+    })
+    opened.push({ name: 'store', close: store.close })
+    const { db } = store
+    const hardware = createHardware({ config, log })
+    opened.push({ name: 'hardware', close: () => hardware.close() })
+    const credentials = createCredentials(config)
+    if (config['auth.strategy'] === 'standalone')
+      await bootstrap(db, { adminPassword: () => credentials.passwordOf('admin') })
+    const authenticator = createAuthenticator(config, { db, log })
+    opened.push({ name: 'authenticator', close: () => authenticator.close() })
+    opened.push({ name: 'upkeep', close: startUpkeep(db, log) })
+    const provisioner = createProvisioner({
+      db,
+      pool: store.pool,
+      databaseUrl: store.url,
+      hardware,
+      config,
+      log,
+    })
+    const conductors = createConductorDirectory(db, config['conductor.liveness_seconds'])
+    const app = await createApp({ config, db, log, authenticator, policy, hardware, provisioner, conductors })
+    await app.ready()
+    const demo = config.demo
+      ? await startDemo({ config, db, hardware, log, passwordOf: credentials.passwordOf })
+      : undefined
+    if (demo) opened.push({ name: 'lab', close: () => demo.close() })
+    await provisioner.start()
+    opened.push({ name: 'provisioner', close: () => provisioner.stop() })
+    const { host, port } = config.listen
+    const address = await app.listen({ host, port })
+    opened.push({ name: 'api', close: () => app.close() })
+    announce(config, address, await credentials.listening(address))
+  } catch (error) {
+    for (const part of opened.reverse()) await Promise.resolve(part.close()).catch(() => {})
+    throw error
+  }
+}
+
+/** Where the service is, and the next thing to type. */
+function announce(config: Config, address: string, clouds: string | undefined): void {
+  const lines = [`Leasehold listens on ${address}`]
+  if (clouds)
+    lines.push(
+      `Clouds are in ${clouds}. Try:`,
+      `  OS_CLIENT_CONFIG_FILE=${clouds} openstack --os-cloud ${config.demo ? 'lessee' : 'leasehold'} baremetal node list`,
+    )
+  process.stdout.write(`${lines.join('\n')}\n`)
+}
