@@ -9,35 +9,54 @@ export interface KeystoneAnswer {
 
 const maxAnswerBytes = 1_000_000
 
+interface KeystoneRequest {
+  method: string
+  headers?: Record<string, string>
+  body?: unknown
+  timeoutMs: number
+  signal: AbortSignal
+}
+
 /**
- * Sends one request.
+ * Sends one request, and once more when the connection was lost before an answer: a kept connection may have been
+ * closed at the other end, and all that is asked of Keystone here may be asked twice.
+ *
  * @throws Error when there is no whole answer within `timeoutMs`.
  */
-export async function requestKeystone(
+export async function requestKeystone(url: string, request: KeystoneRequest): Promise<KeystoneAnswer> {
+  const signal = AbortSignal.any([request.signal, AbortSignal.timeout(request.timeoutMs)])
+  try {
+    const response = await send(url, request, signal).catch((error: unknown) => {
+      if (!lostConnection(error)) throw error
+      return send(url, request, signal)
+    })
+    return { status: response.status, headers: response.headers, body: parse(await readText(response)) }
+  } catch (error) {
+    throw new Error(`no answer: ${reasonOf(error)}`, { cause: error })
+  }
+}
+
+const send = (
   url: string,
-  options: {
-    method: string
-    headers?: Record<string, string>
-    body?: unknown
-    timeoutMs: number
-    signal: AbortSignal
-  },
-): Promise<KeystoneAnswer> {
-  const response = await fetch(url, {
-    method: options.method,
+  { method, headers, body }: KeystoneRequest,
+  signal: AbortSignal,
+): Promise<Response> =>
+  fetch(url, {
+    method,
     headers: {
       Accept: 'application/json',
-      ...(options.body === undefined ? {} : { 'Content-Type': 'application/json' }),
-      ...options.headers,
+      ...(body === undefined ? {} : { 'Content-Type': 'application/json' }),
+      ...headers,
     },
-    ...(options.body === undefined ? {} : { body: JSON.stringify(options.body) }),
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     // A redirect would carry the tokens to wherever it points.
     redirect: 'error',
-    signal: AbortSignal.any([options.signal, AbortSignal.timeout(options.timeoutMs)]),
-  }).catch((error: unknown) => {
-    throw new Error(`no answer: ${reasonOf(error)}`, { cause: error })
+    signal,
   })
-  return { status: response.status, headers: response.headers, body: parse(await readText(response)) }
+
+const lostConnection = (error: unknown): boolean => {
+  const code = ((error as Error).cause as { code?: unknown } | undefined)?.code
+  return code === 'UND_ERR_SOCKET' || code === 'ECONNRESET' || code === 'EPIPE'
 }
 
 /** fetch says "fetch failed" and keeps the reason in the cause. */
@@ -51,7 +70,7 @@ async function readText(response: Response): Promise<string> {
   let length = 0
   for await (const part of response.body ?? []) {
     length += part.length
-    if (length > maxAnswerBytes) throw new Error(`its answer is longer than ${maxAnswerBytes} bytes`)
+    if (length > maxAnswerBytes) throw new Error(`it is longer than ${maxAnswerBytes} bytes`)
     parts.push(part)
   }
   return Buffer.concat(parts).toString('utf8')

@@ -1,0 +1,30 @@
+"""Serves Keystone's public application at 127.0.0.1 on the port given, until standard input closes."""
+import os
+import socketserver
+import sys
+import threading
+import wsgiref.simple_server
+
+
+class Server(socketserver.ThreadingMixIn, wsgiref.simple_server.WSGIServer):
+    daemon_threads = True
+
+
+class Handler(wsgiref.simple_server.WSGIRequestHandler):
+    def log_message(self, *args):
+        pass
+
+
+def leave_with_parent():
+    sys.stdin.read()
+    os._exit(0)
+
+
+port = int(sys.argv.pop())
+from keystone.wsgi.api import application  # noqa: E402  reads OS_KEYSTONE_CONFIG_FILES
+
+threading.Thread(target=leave_with_parent, daemon=True).start()
+server = Server(("127.0.0.1", port), Handler)
+server.set_app(application)
+print(f"listening on {server.server_port}", flush=True)
+server.serve_forever()
