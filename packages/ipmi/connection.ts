@@ -67,8 +67,11 @@ export function createConnection(account: Account, deps: ConnectionDeps): Connec
       return { reply, garbled: current.garbled }
     } catch (error) {
       // Given up on while the BMC was silent: the next request must not start by waiting for the same silence.
-      if (current.unanswered >= doubtfulTries) take()?.abandon()
-      throw error
+      const silent = current.unanswered >= doubtfulTries
+      if (silent) take()?.abandon()
+      const outOfTime = error instanceof IpmiError && error.code === 'timeout'
+      if (outOfTime && command.once) throw unknownOutcome(command)
+      throw outOfTime && silent ? fellSilent(command) : error
     }
   }
 
@@ -82,7 +85,7 @@ export function createConnection(account: Account, deps: ConnectionDeps): Connec
       if (reply === undefined) {
         if (garbled !== undefined) throw unreadable(command, garbled)
         if (command.once) throw unknownOutcome(command)
-        if (!reused || renewals > 0) throw lost(command)
+        if (renewals >= renewalsAtMost) throw lost(command)
         renewals += 1
         continue
       }
@@ -142,12 +145,21 @@ const doubtful = (settings: Patience): Patience => ({
   tries: Math.min(doubtfulTries, settings.tries),
 })
 
+/** How often one command may have its session opened anew. */
+const renewalsAtMost = 2
+
 /** Node busy, and timeout while processing. */
 const busyCodes: ReadonlySet<number> = new Set([0xc0, 0xc3])
 const busyRetries = 3
 
 const unknownOutcome = (command: Command) =>
   new IpmiError('timeout', `no answer to ${command.name}: it may have been done or not; read the power state`)
+
+const fellSilent = (command: Command) =>
+  new IpmiError(
+    'unreachable',
+    `it answered until now but not to ${command.name}; check the BMC and the network`,
+  )
 
 const lost = (command: Command) =>
   new IpmiError('session-lost', `the session fell silent at ${command.name}; try again, or reset the BMC`)

@@ -97,6 +97,13 @@ export function unreadable(command: Command, reason: string): IpmiError {
   return new IpmiError('malformed', words)
 }
 
+/** Some BMCs do not answer the login of a user they do not know. */
+function fellSilent({ awaits, account }: Handshake): IpmiError {
+  const user = JSON.stringify(account.username.toString())
+  const advice = awaits === 'RAKP message 2' ? `check that user ${user} exists, or try again` : 'try again'
+  return new IpmiError('session-lost', `the BMC answered, but not with ${awaits}; ${advice}`)
+}
+
 /** What is known of a BMC that has not opened a session yet. */
 type Heard = { anything?: boolean; garbage?: string; plain?: Buffer; refusal?: IpmiError }
 
@@ -145,7 +152,7 @@ async function shakeHands(
       })
       if (step === undefined) {
         if (handshake.awaits === 'open session response') throw silence(heard)
-        throw new IpmiError('session-lost', `the BMC stopped answering before ${handshake.awaits}; try again`)
+        throw fellSilent(handshake)
       }
       if (step.kind === 'failed') {
         if (step.farewell !== undefined) transport.send(peer, step.farewell)

@@ -165,7 +165,7 @@ describe('what went wrong is told apart', () => {
   })
 
   test('a BMC that is too slow is a timeout, a name that does not resolve is unreachable', async () => {
-    const ipmi = client()
+    const ipmi = client({ replyTimeoutMs: 2_000 })
     const machine = machineAt(0)
     await ipmi.chassisStatus(targetOf(machine))
     machine.inject({ kind: 'slow', delayMs: 500 })
@@ -187,7 +187,7 @@ describe('what went wrong is told apart', () => {
 })
 
 test('with every fifth datagram lost each way, everything still gets done', async () => {
-  const ipmi = client({ deadlineMs: 20_000 })
+  const ipmi = client({ tries: 10, deadlineMs: 20_000 })
   for (const machine of lab.machines) machine.inject({ kind: 'drop', percent: 20 })
   const devices = await Promise.all(
     lab.machines.map(async (machine) => {
@@ -377,6 +377,32 @@ test('neither side is moved by a flood of forged, altered and repeated datagrams
     .slice(openedBefore)
     .filter(({ to, datagram }) => to === 'bmc' && datagram[5] === 0x10)
   expect(handshakes).toEqual([])
+})
+
+test('a session opens although junk arrives before every genuine datagram', async () => {
+  const machine = machineAt(8)
+  const middle = await standBetween(machine, (to, datagram) => {
+    for (const head of [
+      '',
+      '0600ff07',
+      '0600ff0706',
+      '0600ff070611',
+      '0600ff070613',
+      '0600ff070615',
+      '0600ff0706c0',
+    ]) {
+      middle.forge(to, Buffer.concat([Buffer.from(head, 'hex'), randomBytes(randomInt(0, 80))]))
+    }
+    middle.forge(to, datagram.subarray(0, randomInt(datagram.length)))
+    return true
+  })
+  opened.push(middle)
+  const ipmi = client({ replyTimeoutMs: 500 })
+  for (const cipherSuite of [3, 17] as const) {
+    const target = targetOf(machine, { port: middle.port, cipherSuite })
+    expect((await ipmi.chassisStatus(target)).power).toBe('off')
+  }
+  expect(machine.sessionCount()).toBe(2)
 })
 
 /** The port a BMC sees us at, by Get Session Info. */
