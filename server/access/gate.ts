@@ -4,32 +4,55 @@ import { LeaseholdError } from '../errors.ts'
 export interface Gate {
   /**
    * Runs `work` as soon as there is room.
-   * @throws LeaseholdError 'unavailable' at once when the queue is full; else whatever `work` throws.
+   * @throws LeaseholdError 'unavailable' when the queue is full or there is no room in time; else what `work` throws.
    */
   run<T>(work: () => Promise<T>): Promise<T>
 }
 
-/** Makes a gate; `what` names the work in the refusal: "Too many {what} at once". */
-export function createGate(limits: { atOnce: number; waiting: number; what: string }): Gate {
+export interface GateLimits {
+  atOnce: number
+  waiting: number
+  /** Longest wait for room. */
+  waitMs: number
+  /** Names the work in the refusal: "Too many {what} at once". */
+  what: string
+}
+
+/** Makes a gate. */
+export function createGate({ atOnce, waiting, waitMs, what }: GateLimits): Gate {
   let working = 0
-  const queue: (() => void)[] = []
+  /** Those who wait, in their order; each is told by being called. */
+  const queue = new Set<() => void>()
+  const refusal = () =>
+    new LeaseholdError('unavailable', `Too many ${what} at once; try again in a second.`, {
+      retryAfterSeconds: 1,
+    })
 
   const enter = async (): Promise<void> => {
-    if (working < limits.atOnce) {
+    if (working < atOnce) {
       working++
       return
     }
-    if (queue.length >= limits.waiting)
-      throw new LeaseholdError('unavailable', `Too many ${limits.what} at once; try again in a second.`, {
-        retryAfterSeconds: 1,
-      })
-    await new Promise<void>((resolve) => queue.push(resolve))
+    if (queue.size >= waiting) throw refusal()
+    await new Promise<void>((resolve, reject) => {
+      const late = setTimeout(() => {
+        queue.delete(proceed)
+        reject(refusal())
+      }, waitMs)
+      const proceed = () => {
+        clearTimeout(late)
+        resolve()
+      }
+      queue.add(proceed)
+    })
   }
   /** Hands the place to the next in the queue, or frees it. */
   const leave = (): void => {
-    const next = queue.shift()
-    if (next) next()
-    else working--
+    const next = queue.values().next().value
+    if (next) {
+      queue.delete(next)
+      next()
+    } else working--
   }
 
   return {

@@ -169,6 +169,17 @@ describe('strategy keystone', () => {
     expect(logged.at(-1)).toMatch(/^Keystone at http:\/\/127\.0\.0\.1:\d+\/v3 can not validate tokens: /)
   })
 
+  test('lets nobody wait long while Keystone hangs, however many ask', async () => {
+    onValidate = () => {}
+    const authenticate = strategy()
+    const before = performance.now()
+    const outcomes = await Promise.allSettled(
+      Array.from({ length: 200 }, (_, index) => authenticate(`${index}`)),
+    )
+    for (const outcome of outcomes) expect(outcome).toMatchObject({ reason: { code: 'unavailable' } })
+    expect(performance.now() - before).toBeLessThan(4000)
+  })
+
   test('honours scopes: the system, a domain, none', async () => {
     const scopes: Record<string, object> = {
       system: { project: undefined, system: { all: true }, roles: [{ name: 'admin' }] },

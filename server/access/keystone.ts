@@ -41,7 +41,7 @@ export function keystoneAuthenticator(
     init: { method: string; headers?: Record<string, string>; body?: unknown },
   ) => requestKeystone(url + path, { ...init, timeoutMs, signal: ending.signal })
   const serviceToken = createServiceToken(config, { request, log })
-  const gate = createGate({ atOnce: 32, waiting: 2000, what: 'tokens to validate' })
+  const gate = createGate({ atOnce: 32, waiting: 2000, waitMs: timeoutMs, what: 'tokens to validate' })
 
   /** Asks with the service token, and once more with a new one if Keystone no longer takes that. */
   const ask = async (token: string, asService: string, again: boolean): Promise<Validated | null> => {

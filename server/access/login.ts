@@ -211,8 +211,9 @@ const findUser = async (db: Db, ref: Ref) =>
         )
         .executeTakeFirst()
 
+/** Names of domains do not tell case apart in Keystone's databases, and clients are written so. */
 const isDefaultDomain = (ref: DomainRef | undefined): boolean =>
-  ref?.id === undefined ? ref?.name === domain.name : ref.id === domain.id
+  ref?.id === undefined ? ref?.name?.toLowerCase() === domain.name.toLowerCase() : ref.id === domain.id
 
 /** @throws LeaseholdError 'unauthenticated' where the user has no role. */
 async function scopeFor(db: Db, userId: string, wanted: NonNullable<WantedScope>): Promise<Scope> {

@@ -12,7 +12,7 @@ export const maxPasswordLength = 4096
 const parameters = { memory: 19_456, passes: 2, parallelism: 1, tagLength: 32 }
 
 /** Each hashing holds a thread of Node's pool of four, which files and name look-ups share, and 19 MiB. */
-const gate = createGate({ atOnce: 2, waiting: 128, what: 'logins' })
+const gate = createGate({ atOnce: 2, waiting: 128, waitMs: 10_000, what: 'logins' })
 
 /**
  * Hashes a password with a fresh salt.

@@ -79,6 +79,22 @@ describe('a login by password', () => {
     expect(unscoped.json().token.project).toBeUndefined()
   })
 
+  test('names the domain as clients do, in whatever case, and finds nobody in another', async () => {
+    const inDomain = (domain: object) =>
+      login({
+        auth: {
+          identity: {
+            methods: ['password'],
+            password: { user: { name: 'lena', domain, password: PASSWORD } },
+          },
+        },
+      })
+    for (const domain of [{ id: 'default' }, { name: 'Default' }, { name: 'default' }])
+      expect((await inDomain(domain)).statusCode).toBe(201)
+    for (const domain of [{ id: 'Default' }, { name: 'other' }, {}])
+      expect((await inDomain(domain)).statusCode).toBe(401)
+  })
+
   test('is refused in the same words for a wrong password, an unknown user, project or scope', async () => {
     const refusals = await Promise.all([
       login(passwordLogin('lena', 'wrong')),
@@ -271,6 +287,17 @@ describe('a token', () => {
     await expect(asCaller(zora)).rejects.toMatchObject({ code: 'unauthenticated' })
     expect((await login(passwordLogin('zora', PASSWORD))).statusCode).toBe(401)
     expect((await login(passwordLogin('zora', 'battery staple'))).statusCode).toBe(201)
+  })
+
+  test('is not issued for a password that is being changed while the old one is verified', async () => {
+    const { user } = await makeUser('rosa')
+    const racing = await identity.db.transaction().execute(async (trx) => {
+      await trx.updateTable('users').set({ password_hash: null }).where('id', '=', user).execute()
+      const answer = login(passwordLogin('rosa', PASSWORD))
+      await new Promise((resolve) => setTimeout(resolve, 300))
+      return { answer }
+    })
+    expect((await racing.answer).statusCode).toBe(401)
   })
 
   test('is void after a change made through another process, within a second', async () => {
