@@ -14,8 +14,9 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   access: ['store'],
   hardware: ['store'],
   inventory: ['store'],
+  audit: ['store'],
   provision: ['store', 'hardware', 'inventory'],
-  api: ['store', 'access', 'hardware', 'inventory', 'provision'],
+  api: ['store', 'access', 'hardware', 'inventory', 'provision', 'audit'],
 }
 /** Files beside the rooms that put them together. */
 const assemblers = ['main.ts', 'demo.ts', 'first-start.ts', 'upkeep.ts']

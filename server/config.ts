@@ -138,6 +138,11 @@ const options = {
     'role service in the service project counts as a system member',
   ),
   'policy.service_project_name': option(text, 'service', 'name of that project'),
+  'audit.retention_days': option(
+    integer(1, 36_500),
+    365,
+    'how long the record of who did what is kept, days',
+  ),
   'conductor.host': option(
     text,
     hostname(),

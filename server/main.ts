@@ -92,7 +92,7 @@ async function run(config: Config): Promise<void> {
       await bootstrap(db, { adminPassword: () => credentials.passwordOf('admin') })
     const authenticator = createAuthenticator(config, { db, log })
     opened.push({ name: 'authenticator', close: () => authenticator.close() })
-    opened.push({ name: 'upkeep', close: startUpkeep(db, log) })
+    opened.push({ name: 'upkeep', close: startUpkeep(config, db, log) })
     const provisioner = createProvisioner({
       db,
       pool: store.pool,

@@ -8,12 +8,14 @@ const ironic: Record<string, { check_str: string; scope_types: string[] | null }
   readFileSync(new URL('fixtures/ironic-policy.json', import.meta.url), 'utf8'),
 )
 
-test('every rule of Ironic is there, once, and no other', () => {
-  expect(rules.map(({ name }) => name)).toEqual(Object.keys(ironic))
+const shared = rules.filter(({ name }) => !name.startsWith('leasehold:'))
+
+test("every rule of Ironic is there, once, and no other but Leasehold's own", () => {
+  expect(shared.map(({ name }) => name)).toEqual(Object.keys(ironic))
 })
 
 describe("a rule means what Ironic's of that name means:", () => {
-  test.each(rules.map((rule) => [rule.name, rule] as const))('%s', (name, rule) => {
+  test.each(shared.map((rule) => [rule.name, rule] as const))('%s', (name, rule) => {
     const theirs = ironic[name]
     expect(rule.scopes).toEqual(theirs?.scope_types ?? null)
     expect(differences(parseCheck(rule.check), parseCheck(theirs?.check_str ?? '!'))).toEqual([])

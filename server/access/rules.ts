@@ -207,4 +207,8 @@ export const rules = [
   { name: 'baremetal:inspection_rule:create', check: systemAdmin, scopes: BOTH, description: 'Write an inspection rule' },
   { name: 'baremetal:inspection_rule:update', check: systemAdmin, scopes: BOTH, description: 'Change an inspection rule' },
   { name: 'baremetal:inspection_rule:delete', check: systemAdmin, scopes: BOTH, description: 'Remove an inspection rule' },
+
+  // Leasehold's own.
+  { name: 'leasehold:audit:list', check: READ_ANY, scopes: BOTH, description: "See what the caller's project did, and what others did to its nodes" },
+  { name: 'leasehold:audit:list_all', check: systemReader, scopes: BOTH, description: 'See what everybody did' },
 ] as const satisfies readonly Rule[]

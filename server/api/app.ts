@@ -11,6 +11,7 @@ import type { TSchema } from 'typebox'
 import type { Caller } from '../access/index.ts'
 import { publicCaller } from '../access/index.ts'
 import { LeaseholdError, messageOf } from '../errors.ts'
+import { auditRoutes, recordCalls } from './audit.ts'
 import { conductorRoutes } from './baremetal/conductors.ts'
 import { driverRoutes } from './baremetal/drivers.ts'
 import { answerError, routingBody } from './baremetal/errors.ts'
@@ -51,6 +52,7 @@ export const baremetalRoutes = (deps: ApiDeps): Route[] => [
   ...portRoutes(deps),
   ...driverRoutes(deps),
   ...conductorRoutes(deps),
+  ...auditRoutes(deps),
 ]
 
 const bodyLimitBytes = 1024 * 1024
@@ -88,6 +90,8 @@ export async function createApp(deps: ApiDeps): Promise<FastifyInstance> {
   )
   app.decorateRequest('version', 1)
   app.decorateRequest('caller', null as never)
+  app.decorateRequest('auditTarget', null)
+  app.decorateRequest('auditReason', null)
 
   app.setValidatorCompiler(({ schema }) => {
     const check = validatorOf(schema as TSchema)
@@ -156,6 +160,7 @@ export async function createApp(deps: ApiDeps): Promise<FastifyInstance> {
       config: { isPublic: true },
       handler: onlyGet,
     })
+    recordCalls(baremetal, deps)
     registerRoutes(baremetal, baremetalRoutes(deps))
   })
   if (config['auth.strategy'] === 'standalone') await registerIdentity(app, deps)

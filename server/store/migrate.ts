@@ -2,11 +2,13 @@
 import type { Kysely } from 'kysely'
 import { type Migration, Migrator } from 'kysely/migration'
 import * as first from './migrations/0001_first.ts'
+import * as audit from './migrations/0010_audit.ts'
 import type { Database } from './tables.ts'
 
 /** Every migration, by name, in order. A migration that has been released is never edited. */
 const migrations: Record<string, Migration> = {
   '0001_first': first,
+  '0010_audit': audit,
 }
 
 /** Applies what is missing. @throws the first migration's error, after which nothing of it is kept. */

@@ -185,7 +185,28 @@ export interface TokensTable {
   expires_at: Date
 }
 
+export interface AuditTable {
+  id: Generated<string>
+  uuid: string
+  at: Created
+  request_id: string
+  user_id: string | null
+  project_id: string | null
+  system_scope: boolean
+  action: string
+  path: string
+  target_type: string | null
+  target_uuid: string | null
+  node_uuid: string | null
+  owner: string | null
+  lessee: string | null
+  outcome: string
+  status: number
+  reason: string | null
+}
+
 export interface Database {
+  audit: AuditTable
   nodes: NodesTable
   ports: PortsTable
   conductors: ConductorsTable

@@ -36,6 +36,7 @@ export const unauthorizedBody = {
 /** Turns anything thrown into an answer. What nobody expected is logged whole and told to nobody. */
 export function answerError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   if (error instanceof LeaseholdError) {
+    request.auditReason = error.message
     if (error.code === 'unauthenticated')
       return reply
         .code(401)

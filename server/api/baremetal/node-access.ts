@@ -31,9 +31,22 @@ const hidden = (ident: string): LeaseholdError =>
 export async function nodeFor(deps: ApiDeps, call: Call, ident: string, ...rules: RuleName[]): Promise<Node> {
   const by = lookupOf(ident, call.version >= 5)
   const node = by && (await findNode(deps.db, by))
-  if (!node || !deps.policy.allows('baremetal:node:get', call.caller, nodeTarget(node))) throw hidden(ident)
+  const seen = node && deps.policy.allows('baremetal:node:get', call.caller, nodeTarget(node))
+  if (node) noteTarget(call, 'node', node.uuid, node, !seen)
+  if (!seen) throw hidden(ident)
   requireRules(deps, call, node, rules)
   return node
+}
+
+/** Tells the audit what a request is about. */
+export function noteTarget(
+  call: Call,
+  type: string,
+  uuid: string,
+  node?: Pick<Node, 'uuid' | 'owner' | 'lessee'>,
+  hidden = false,
+): void {
+  call.request.auditTarget = { type, uuid, hidden, ...(node ? { node } : {}) }
 }
 
 /** @throws LeaseholdError 'forbidden' naming the first rule that does not hold for the node. */

@@ -34,7 +34,16 @@ import {
 } from './fields.ts'
 import { lookupOf } from './identifiers.ts'
 import { applyPatch, type PatchOperation, patchBody } from './json-patch.ts'
-import { changeOptions, denied, listable, nodeFor, requireRules, showNode, showNodes } from './node-access.ts'
+import {
+  changeOptions,
+  denied,
+  listable,
+  nodeFor,
+  noteTarget,
+  requireRules,
+  showNode,
+  showNodes,
+} from './node-access.ts'
 import { nodeAccessColumns, nodeFields, nodeListFields } from './node-fields.ts'
 import { askedInterfaces, checkChanges, checkNotMoving, columnsFrom, consequencesOf } from './node-input.ts'
 import { nextLink, pageOf } from './page.ts'
@@ -243,6 +252,7 @@ async function create(deps: ApiDeps, call: Call): Promise<unknown> {
     provision_state: state,
     interfaces: JSON.stringify(interfaces),
   } as NewNode)
+  noteTarget(call, 'node', node.uuid, node)
   call.reply.header('location', `${call.base}/v1/nodes/${node.uuid}`)
   return showNode(deps, call, node)
 }

@@ -34,7 +34,7 @@ import {
 } from './fields.ts'
 import { lookupOf, normalMac, normalUuid } from './identifiers.ts'
 import { applyPatch, type PatchOperation, patchBody } from './json-patch.ts'
-import { denied, lockOptions, nodeFor, requireRules } from './node-access.ts'
+import { denied, lockOptions, nodeFor, noteTarget, requireRules } from './node-access.ts'
 import { nextLink, pageOf } from './page.ts'
 import { checkSmartNic, portColumns, portFields, portListFields } from './port-fields.ts'
 import { detail, fields, list, paging, type QuerySchema, text, uuid } from './query.ts'
@@ -172,8 +172,9 @@ async function portFor(
   const by = lookupOf(ident, true)
   const port = by && (await findPort(deps.db, by))
   const node = port && (await findNode(deps.db, { uuid: port.node_uuid }))
-  if (!port || !node || !deps.policy.allows('baremetal:node:get', call.caller, nodeTarget(node)))
-    throw new LeaseholdError('not-found', `Port ${ident.slice(0, 255)} could not be found.`)
+  const seen = node && deps.policy.allows('baremetal:node:get', call.caller, nodeTarget(node))
+  if (port && node) noteTarget(call, 'port', port.uuid, node, !seen)
+  if (!port || !seen) throw new LeaseholdError('not-found', `Port ${ident.slice(0, 255)} could not be found.`)
   requireRules(deps, call, node, [rule])
   return { port, node }
 }
@@ -254,6 +255,7 @@ async function create(deps: ApiDeps, call: Call): Promise<unknown> {
   const columns = portColumns(rest, call.version)
   checkSmartNic(columns.is_smartnic ?? false, linkOf(columns.local_link_connection))
   const port = await insertPort(deps.db, { ...columns, uuid, node_uuid: node.uuid } as NewPort)
+  noteTarget(call, 'port', port.uuid, node)
   call.reply.header('location', `${call.base}/v1/ports/${port.uuid}`)
   return fullPort(call, port)
 }

@@ -60,7 +60,7 @@ export const list = (since?: number): Parameter => ({
   ...(since === undefined ? {} : { since }),
 })
 
-const limit: Parameter = {
+export const limit: Parameter = {
   type: 'integer',
   read: (value) => {
     if (!/^-?\d{1,15}$/.test(value))
