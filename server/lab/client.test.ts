@@ -296,16 +296,16 @@ describe('work is bounded', () => {
   })
 
   test('a session nobody uses is closed; one kept alive outlives the BMC’s patience', async () => {
-    const impatient = await startLab({ count: 1, sessionTimeoutSeconds: 0.3 })
+    const impatient = await startLab({ count: 1, sessionTimeoutSeconds: 1 })
     opened.push(impatient)
     const machine = impatient.machines[0]
     if (machine === undefined) throw new Error('no machine')
     const careless = client({ sessionIdleMs: 100 })
     await careless.chassisStatus(targetOf(machine))
     await until(() => careless.stats().sessions === 0)
-    const careful = client({ keepAliveMs: 100 })
+    const careful = client({ keepAliveMs: 200 })
     await careful.chassisStatus(targetOf(machine))
-    await new Promise((resolve) => setTimeout(resolve, 700))
+    await new Promise((resolve) => setTimeout(resolve, 1_500))
     expect(machine.sessionCount()).toBe(1)
   })
 
