@@ -11,7 +11,7 @@ import {
   type PowerState,
   powerTargets,
   type Step,
-} from '../../hardware/types.ts'
+} from '../../hardware/index.ts'
 import type { Db } from '../../store/index.ts'
 
 /** Called for each effect by its name (`power.getState`, `deploy.write`); may wait, throw, or answer 'wait'. */

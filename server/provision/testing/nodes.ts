@@ -1,6 +1,6 @@
 /** Looking at nodes, and waiting for them, in tests. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Node } from '../../hardware/types.ts'
+import type { Node } from '../../hardware/index.ts'
 import type { Db } from '../../store/index.ts'
 import { isState, states } from '../states.ts'
 
