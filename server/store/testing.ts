@@ -8,12 +8,12 @@ import { openStore, type Store } from './index.ts'
 export async function testStore(): Promise<Store> {
   const dataDir = await mkdtemp(join(tmpdir(), 'leasehold-test-'))
   await chmod(dataDir, 0o755) // the server may run as another user
-  const store = await openStore({ dataDir })
-  return {
-    ...store,
-    async close() {
-      await store.close()
-      await rm(dataDir, { recursive: true, force: true })
-    },
+  const remove = () => rm(dataDir, { recursive: true, force: true })
+  try {
+    const store = await openStore({ dataDir })
+    return { ...store, close: () => store.close().then(remove) }
+  } catch (error) {
+    await remove()
+    throw error
   }
 }

@@ -4,7 +4,7 @@
  */
 import type { FastifyInstance } from 'fastify'
 import type { TSchema } from 'typebox'
-import { createThrottle, type Throttle } from '../../access/index.ts'
+import { createThrottle } from '../../access/index.ts'
 import { LeaseholdError } from '../../errors.ts'
 import type { ApiDeps } from '../deps.ts'
 import { validatorOf } from '../validate.ts'
@@ -20,17 +20,14 @@ import { userRoutes } from './users.ts'
 
 const maxBodyBytes = 65_536
 
-/**
- * Mounts the API at `/identity`, with error bodies and parsing of its own.
- * @param deps.throttle of logins; one with the default limits when left out.
- */
+/** Mounts the API at `/identity`, with error bodies, parsing and throttling of its own. */
 export async function registerIdentity(
   app: FastifyInstance,
-  deps: Pick<ApiDeps, 'config' | 'db' | 'log' | 'authenticator'> & { throttle?: Throttle },
+  deps: Pick<ApiDeps, 'config' | 'db' | 'log' | 'authenticator'>,
 ): Promise<void> {
   const all: IdentityDeps = {
     ...deps,
-    throttle: deps.throttle ?? createThrottle(),
+    throttle: createThrottle(),
     tokenSeconds: deps.config['identity.token_seconds'],
   }
   await app.register(

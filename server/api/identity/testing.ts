@@ -1,18 +1,16 @@
 /** The Identity API over a fresh database, for tests: with one user of each kind, and requests as any of them. */
 import { type FastifyInstance, fastify, type LightMyRequestResponse } from 'fastify'
-import type { FixedRole } from '../../access/index.ts'
 import {
   type Authenticator,
   bootstrap,
   createAuthenticator,
-  createThrottle,
   ensureAssignment,
   ensureProject,
   ensureUser,
-  type ThrottleOptions,
+  type FixedRole,
 } from '../../access/index.ts'
 import { defaultConfig } from '../../config.ts'
-import type { Db } from '../../store/index.ts'
+import type { Db, Store } from '../../store/index.ts'
 import { testStore } from '../../store/testing.ts'
 import { registerIdentity } from './index.ts'
 
@@ -42,8 +40,17 @@ const assignments: [user: string, project: string | null, role: FixedRole][] = [
 ]
 
 /** Starts it: users `admin` (system), `olive`, `lena`, `strange` (projects), `auditor` (system reader), `agent`. */
-export async function testIdentity(throttle: ThrottleOptions = {}): Promise<TestIdentity> {
+export async function testIdentity(): Promise<TestIdentity> {
   const store = await testStore()
+  try {
+    return await startIdentity(store)
+  } catch (error) {
+    await store.close()
+    throw error
+  }
+}
+
+async function startIdentity(store: Store): Promise<TestIdentity> {
   const { db } = store
   await bootstrap(db, { adminPassword: PASSWORD })
   for (const [user, project, role] of assignments) {
@@ -55,7 +62,7 @@ export async function testIdentity(throttle: ThrottleOptions = {}): Promise<Test
   const app = fastify({ logger: { level: 'silent' }, routerOptions: { ignoreTrailingSlash: true } })
   const log = { info: () => {}, warn: () => {}, error: () => {} } as never
   const authenticator = createAuthenticator(config, { db, log })
-  await registerIdentity(app, { config, db, log, authenticator, throttle: createThrottle(throttle) })
+  await registerIdentity(app, { config, db, log, authenticator })
   await app.ready()
 
   const call: TestIdentity['call'] = (method, path, { token, body, subject } = {}) =>
