@@ -34,6 +34,8 @@ export interface Route {
   body?: TSchema
   /** Status of success. */
   ok: number
+  /** What it answers with, for the OpenAPI document: a resource, or a list of it under a name. */
+  answer?: { resource: string; list?: string }
   handler: (call: Call) => Promise<unknown>
 }
 
