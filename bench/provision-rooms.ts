@@ -77,7 +77,7 @@ async function goRound(): Promise<void> {
       const started = performance.now()
       await provisioner.begin({ node, verb, caller })
       for (;;) {
-        const now = await read(uuid)
+        const now = await glance(uuid)
         if (now.provision_state === end) break
         if (!now.reservation) throw new Error(`${verb} ended in ${now.provision_state}: ${now.last_error}`)
         await sleep(20)
@@ -85,6 +85,14 @@ async function goRound(): Promise<void> {
       durations.push(performance.now() - started)
     }
   }
+}
+
+function glance(uuid: string) {
+  return store.db
+    .selectFrom('nodes')
+    .select(['provision_state', 'reservation', 'last_error'])
+    .where('uuid', '=', uuid)
+    .executeTakeFirstOrThrow()
 }
 
 function read(uuid: string) {

@@ -13,6 +13,7 @@ import { messageOf } from '../errors.ts'
 import type { Hardware, Node } from '../hardware/index.ts'
 import type { Db } from '../store/index.ts'
 import { holdNode } from './nodes.sql.ts'
+import { prepareStatements } from './prepared.ts'
 import { carryOut, LockLostError, type Workflow } from './run.ts'
 import { type WorkflowName, workOf } from './work.ts'
 import { adopt } from './workflows/adopt.ts'
@@ -109,6 +110,7 @@ export async function startEngine(deps: EngineDeps, incarnation: string): Promis
     // begun again from there.
     options: '-c synchronous_commit=off',
   })
+  prepareStatements(pool)
   pool.on('error', (error) => deps.log.warn({ err: error }, 'a connection of the workflows was lost'))
   try {
     DBOS.setConfig({

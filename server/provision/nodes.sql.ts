@@ -40,7 +40,26 @@ export function changeNode(
   changes: NodeChanges,
   history: readonly HistoryRow[] = [],
 ): Promise<Node | undefined> {
-  return db
+  return changing(db, condition, changes, history).selectAll().executeTakeFirst()
+}
+
+/** As `changeNode`, for those who need not see the node: whether it was there. */
+export async function changeNodeUnseen(
+  db: Db,
+  condition: RawBuilder<boolean>,
+  changes: NodeChanges,
+  history: readonly HistoryRow[] = [],
+): Promise<boolean> {
+  return (await changing(db, condition, changes, history).select('uuid').executeTakeFirst()) !== undefined
+}
+
+const changing = (
+  db: Db,
+  condition: RawBuilder<boolean>,
+  changes: NodeChanges,
+  history: readonly HistoryRow[],
+) =>
+  db
     .with('changed', (query) =>
       query
         .updateTable('nodes')
@@ -60,9 +79,6 @@ export function changeNode(
         .onConflict((conflict) => conflict.column('uuid').doNothing()),
     )
     .selectFrom('changed')
-    .selectAll()
-    .executeTakeFirst()
-}
 
 /** The node that a workflow holds; undefined when it holds it no longer. */
 export function holdNode(

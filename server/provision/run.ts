@@ -13,7 +13,7 @@ import type { Bounds, Hardware, Node } from '../hardware/index.ts'
 import type { Db } from '../store/index.ts'
 import { failureOf } from './failing.ts'
 import { eventTypeOf, type HistoryRow, historyRow, secondsSince } from './history.ts'
-import { changeNode, givingLockBack, type Hold, held, type NodeChanges } from './nodes.sql.ts'
+import { changeNodeUnseen, findNode, givingLockBack, type Hold, held, type NodeChanges } from './nodes.sql.ts'
 import { type InternalEvent, nextState, type State, targetIn } from './states.ts'
 import type { EffectRecord, PlannedStep, Work } from './work.ts'
 
@@ -130,7 +130,7 @@ function createRun(deps: RunDeps): {
   }
   const save = async (changes: NodeChanges) => {
     const work: Work = { ...deps.work, done }
-    node = await write(deps, { ...changes, work: JSON.stringify(work) }, unwritten)
+    await write(deps, { ...changes, work: JSON.stringify(work) }, unwritten)
     unwritten = []
   }
 
@@ -148,6 +148,9 @@ function createRun(deps: RunDeps): {
       const row = moved(deps, node, to)
       unwritten.push(row.history)
       await save({ ...changes, ...row.changes })
+      const after = await deps.retrying(() => findNode(deps.db, node.uuid))
+      if (after?.generation !== deps.hold.generation) throw new LockLostError()
+      node = after
     },
     onFailure: (name, act) => undos.push({ name, act }),
   }
@@ -221,7 +224,7 @@ function showLater(deps: RunDeps, changes: NodeChanges): { settle: () => Promise
   if (Object.keys(changes).length === 0) return { settle: async () => {} }
   let written: Promise<unknown> | undefined
   const timer = setTimeout(() => {
-    written = changeNode(deps.db, held(deps.hold), changes).catch(() => {})
+    written = changeNodeUnseen(deps.db, held(deps.hold), changes).catch(() => {})
   }, showAfterMs)
   return {
     settle: async () => {
@@ -232,7 +235,7 @@ function showLater(deps: RunDeps, changes: NodeChanges): { settle: () => Promise
 }
 
 /** The last write: the new state and the lock given back. Repeated by a resumed workflow, it finds nothing to do. */
-async function finish(deps: RunDeps, node: Node, end: End, told: HistoryRow[]): Promise<Node> {
+async function finish(deps: RunDeps, node: Node, end: End, told: HistoryRow[]): Promise<void> {
   if (deps.work.workflow === 'power') return write(deps, { ...givingLockBack, ...end.changes }, told)
   const to = nextState(node.provision_state, end.end, node.target_provision_state)
   if (to === null) throw new Error(`State ${node.provision_state} knows no ${end.end}`)
@@ -252,10 +255,9 @@ async function finish(deps: RunDeps, node: Node, end: End, told: HistoryRow[]): 
   )
 }
 
-async function write(deps: RunDeps, changes: NodeChanges, history: HistoryRow[]): Promise<Node> {
-  const changed = await deps.retrying(() => changeNode(deps.db, held(deps.hold), changes, history))
-  if (!changed) throw new LockLostError()
-  return changed
+async function write(deps: RunDeps, changes: NodeChanges, history: HistoryRow[]): Promise<void> {
+  const written = await deps.retrying(() => changeNodeUnseen(deps.db, held(deps.hold), changes, history))
+  if (!written) throw new LockLostError()
 }
 
 function moved(deps: RunDeps, node: Node, to: State): { changes: NodeChanges; history: HistoryRow } {
