@@ -119,3 +119,23 @@ export const lockOptions = (deps: ApiDeps): LockOptions => ({
 })
 
 export const changeOptions = (deps: ApiDeps): ChangeOptions => lockOptions(deps)
+
+/** The UUID of a parent that the caller sees and that has the same owner; one text for every reason it cannot be. */
+export async function parentOf(
+  deps: ApiDeps,
+  call: Call,
+  asked: unknown,
+  owner: string | null,
+): Promise<string | null> {
+  if (asked === undefined || asked === null || asked === '') return null
+  const by = lookupOf(String(asked), true)
+  const parent = by && (await findNode(deps.db, by))
+  const seen = parent && deps.policy.allows('baremetal:node:get', call.caller, nodeTarget(parent))
+  if (!seen || parent.owner !== owner)
+    throw new LeaseholdError(
+      'invalid',
+
+      `parent_node ${String(asked).slice(0, 255)} could not be found, or its owner is not the owner of this node.`,
+    )
+  return parent.uuid
+}

@@ -1,0 +1,64 @@
+/** Deleting a node: by whom, and in which states. */
+import { nodeTarget } from '../../access/index.ts'
+import { LeaseholdError } from '../../errors.ts'
+import {
+  changeNode,
+  childrenOf,
+  deleteNode,
+  findNode,
+  lockedError,
+  type Node,
+} from '../../inventory/index.ts'
+import type { ApiDeps } from '../deps.ts'
+import { changeOptions, denied, nodeFor } from './node-access.ts'
+import type { Call } from './routes.ts'
+
+/** `DELETE /v1/nodes/N`: what belongs to the node goes with it. */
+export async function removeNode(deps: ApiDeps, call: Call): Promise<undefined> {
+  const node = await nodeFor(deps, call, call.params.node as string)
+  const target = nodeTarget(node)
+  const allowed =
+    deps.policy.allows('baremetal:node:delete', call.caller, target) ||
+    (deps.config['api.project_admin_can_manage_own_nodes'] &&
+      deps.policy.allows('baremetal:node:delete:self_owned_node', call.caller, target))
+  if (!allowed) throw denied('baremetal:node:delete')
+  await changeNode(deps.db, node, changeOptions(deps), async (current) => {
+    checkDeletable(deps, current)
+    const children = await childrenOf(deps.db, current.uuid)
+    if (children.length > 0)
+      throw new LeaseholdError(
+        'conflict',
+        `Node ${node.uuid} has ${children.length} child nodes; delete them or remove their parent_node first.`,
+      )
+    return {}
+  })
+  if (await deleteNode(deps.db, node.uuid)) return undefined
+  const still = await findNode(deps.db, { uuid: node.uuid })
+  if (still) throw lockedError(still.uuid, still.reservation ?? 'another')
+  return undefined
+}
+
+function checkDeletable(deps: ApiDeps, node: Node): void {
+  if (node.protected)
+    throw new LeaseholdError(
+      'forbidden',
+      `Node ${node.uuid} is protected and can not be deleted; unset "protected" first.`,
+    )
+  if (node.maintenance) return
+  if (node.instance_uuid)
+    throw new LeaseholdError(
+      'conflict',
+      `Node ${node.uuid} is associated with instance ${node.instance_uuid}; remove it, or set maintenance first.`,
+    )
+  const states = [
+    'manageable',
+    'enroll',
+    'adopt failed',
+    ...(deps.config['conductor.allow_deleting_available_nodes'] ? ['available'] : []),
+  ]
+  if (!states.includes(node.provision_state))
+    throw new LeaseholdError(
+      'conflict',
+      `Can not delete node ${node.uuid} while it is in provision state "${node.provision_state}". Valid provision states are: ${states.join(', ')}, or any in maintenance.`,
+    )
+}
