@@ -9,7 +9,7 @@ import { sameGroup } from './choose-conductor.ts'
 import { type Engine, startEngine } from './engine.ts'
 import { every, type Loop } from './loop.ts'
 import { type ReadFailures, syncPower } from './power-sync.ts'
-import { type RecoveryDeps, reconcile, releaseRequestLocks, sweep } from './recovery.ts'
+import { pauseWork, type RecoveryDeps, reconcile, releaseRequestLocks, sweep } from './recovery.ts'
 
 export interface Conductor extends LocalConductor {
   stop(): Promise<void>
@@ -79,6 +79,7 @@ export async function startConductor(desk: Desk, host: string, databaseUrl: stri
     stop: async () => {
       stopping.abort(new Error('the conductor stops'))
       await Promise.all([engine.stop(), ...loops.map((loop) => loop.stop())])
+      await pauseWork(db, host)
       await db
         .updateTable('conductors')
         .set({ online: false, updated_at: sql`now()` })

@@ -12,7 +12,7 @@ import type { Config } from '../config.ts'
 import { messageOf } from '../errors.ts'
 import type { Hardware, Node } from '../hardware/index.ts'
 import type { Db } from '../store/index.ts'
-import { holdNode } from './nodes.sql.ts'
+import { holdNode, holdOf } from './nodes.sql.ts'
 import { prepareStatements } from './prepared.ts'
 import { carryOut, LockLostError, type Workflow } from './run.ts'
 import { type WorkflowName, workOf } from './work.ts'
@@ -193,7 +193,6 @@ async function runWorkflow(name: WorkflowName, uuid: string, generation: number)
   const workflowId = DBOS.workflowID
   if (!engine || workflowId === undefined) return forever()
   const { host, db, hardware, config, log } = engine
-  const hold = { uuid, generation, workflowId, host }
   const park = () => {
     engine.parked++
     return forever()
@@ -211,7 +210,7 @@ async function runWorkflow(name: WorkflowName, uuid: string, generation: number)
       db,
       hardware,
       config,
-      hold,
+      hold: holdOf(node, host),
       node,
       work,
       signal,

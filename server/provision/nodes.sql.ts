@@ -3,6 +3,7 @@ import { type RawBuilder, sql, type UpdateObject } from 'kysely'
 import type { Node } from '../hardware/index.ts'
 import type { Database, Db } from '../store/index.ts'
 import type { HistoryRow } from './history.ts'
+import { workOf } from './work.ts'
 
 export type NodeChanges = UpdateObject<Database, 'nodes', 'nodes'>
 
@@ -12,11 +13,22 @@ export interface Hold {
   generation: number
   workflowId: string
   host: string
+  takeUps: number
 }
+
+/** The hold of the workflow that has a node locked. */
+export const holdOf = (node: Node, host: string): Hold => ({
+  uuid: node.uuid,
+  generation: node.generation,
+  workflowId: node.workflow_id ?? '',
+  host,
+  takeUps: workOf(node)?.takeUps ?? 0,
+})
 
 /** Holds the lock still. */
 export const held = (hold: Hold): RawBuilder<boolean> =>
-  sql`uuid = ${hold.uuid} AND generation = ${hold.generation} AND workflow_id = ${hold.workflowId} AND reservation = ${hold.host}`
+  sql`uuid = ${hold.uuid} AND generation = ${hold.generation} AND workflow_id = ${hold.workflowId} AND reservation = ${hold.host}
+    AND coalesce((work ->> 'takeUps')::int, 0) = ${hold.takeUps}`
 
 /** The columns that taking the lock sets: the workflow's id is made of the node and the new generation. */
 export const takingLock = (host: string): NodeChanges => ({

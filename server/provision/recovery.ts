@@ -13,9 +13,9 @@ import type { Db } from '../store/index.ts'
 import type { Engine } from './engine.ts'
 import { failureOf } from './failing.ts'
 import { historyRow } from './history.ts'
-import { changeNode, findNode, type Hold, held } from './nodes.sql.ts'
+import { changeNodeUnseen, findNode, held, holdOf } from './nodes.sql.ts'
 import { statesOf } from './states.ts'
-import { workOf } from './work.ts'
+import { type Work, workOf } from './work.ts'
 
 export interface RecoveryDeps {
   db: Db
@@ -43,24 +43,25 @@ export async function reconcile(deps: RecoveryDeps): Promise<void> {
   const { db, engine, host } = deps
   const locked = await db
     .selectFrom('nodes')
-    .select(['uuid', 'generation', 'workflow_id'])
+    .select(['uuid', 'workflow_id'])
     .where('reservation', '=', host)
     .where('workflow_id', 'is not', null)
     .orderBy('id')
     .limit(reconcileLimit)
     .execute()
-  const holds = locked.map(
-    ({ uuid, generation, workflow_id }): Hold => ({ uuid, generation, workflowId: workflow_id ?? '', host }),
-  )
-  const unknown = holds.filter((hold) => !engine.worksOn(hold.workflowId))
+  const unknown = locked.filter(({ workflow_id }) => workflow_id !== null && !engine.worksOn(workflow_id))
   if (unknown.length === 0) return
-  const states = await engine.states(unknown.map((hold) => hold.workflowId))
-  for (const hold of unknown) {
-    const state = states.get(hold.workflowId)
-    if (state === 'missing') await beginLate(deps, hold)
-    if (state === 'running elsewhere') await takeUp(deps, hold)
+  const states = await engine.states(unknown.map(({ workflow_id }) => workflow_id ?? ''))
+  for (const { uuid, workflow_id } of unknown) {
+    const state = states.get(workflow_id ?? '')
+    if (state === 'queued' || state === 'running here') continue
+    // As it is now: it may have been ended since, and then needs nothing.
+    const node = await findNode(db, uuid)
+    if (!node || node.workflow_id !== workflow_id || node.reservation !== host) continue
+    if (state === 'missing' && !engine.full()) await engine.start(node)
+    if (state === 'running elsewhere') await takeUp(deps, node)
     if (state === 'ended')
-      await fail(deps, hold, 'The work ended without a result; the log of the conductor says more')
+      await fail(deps, node, 'The work ended without a result; the log of the conductor says more')
   }
 }
 const reconcileLimit = 1_000
@@ -74,44 +75,45 @@ export async function sweep(deps: RecoveryDeps): Promise<void> {
   await deps.engine.forget(new Date(Date.now() - retentionMs))
 }
 
-/** A workflow whose starting was cut off, or that another process asked of this conductor. */
-async function beginLate(deps: RecoveryDeps, hold: Hold): Promise<void> {
-  if (deps.engine.full()) return
-  const node = await findNode(deps.db, hold.uuid)
-  if (node?.workflow_id === hold.workflowId && node.reservation === deps.host) await deps.engine.start(node)
-}
-
-/** A workflow that another process had begun, which is dead. Work that keeps killing processes is given up. */
-async function takeUp(deps: RecoveryDeps, hold: Hold): Promise<void> {
-  const node = await findNode(deps.db, hold.uuid)
-  const work = node && workOf(node)
-  if (!node || !work || node.workflow_id !== hold.workflowId) return
-  const recoveries = (work.recoveries ?? 0) + 1
-  if (recoveries > mostRecoveries)
-    return fail(deps, hold, `The service ended ${mostRecoveries} times during this work; it is given up`)
+/** A workflow that another process had begun, which is gone. Work that keeps killing processes is given up. */
+async function takeUp(deps: RecoveryDeps, node: Node): Promise<void> {
+  const work = workOf(node)
+  if (!work) return fail(deps, node, 'What was to be done is not on record')
+  const { paused = false, ...rest } = work
+  const deaths = (work.deaths ?? 0) + (paused ? 0 : 1)
+  if (deaths > mostDeaths)
+    return fail(deps, node, `The service died ${mostDeaths} times during this work; it is given up`)
   const history = historyRow({
-    event: `Conductor ${deps.host} goes on with ${work.workflow}, which its process could not end (${recoveries}).`,
+    event: `Conductor ${deps.host} goes on with ${work.workflow}, which ${paused ? 'was left when its process stopped' : 'its process did not live to end'}.`,
     type: 'takeover',
     host: deps.host,
     caller: work.caller,
     state: node.provision_state,
     target: node.target_provision_state,
   })
-  const counted = await changeNode(deps.db, held(hold), { work: JSON.stringify({ ...work, recoveries }) }, [
-    history,
-  ])
-  if (!counted) return
-  deps.log.info({ node: hold.uuid, workflow: hold.workflowId }, 'going on with interrupted work')
-  await deps.engine.takeUp([hold.workflowId])
+  const taken: Work = { ...rest, deaths, takeUps: (work.takeUps ?? 0) + 1 }
+  const changes = { work: JSON.stringify(taken) }
+  if (!(await changeNodeUnseen(deps.db, held(holdOf(node, deps.host)), changes, [history]))) return
+  deps.log.info({ node: node.uuid, workflow: node.workflow_id }, 'going on with interrupted work')
+  await deps.engine.takeUp([node.workflow_id ?? ''])
 }
-const mostRecoveries = 10
+const mostDeaths = 10
 
-async function fail(deps: RecoveryDeps, hold: Hold, message: string): Promise<void> {
-  const node = await findNode(deps.db, hold.uuid)
-  if (!node) return
+async function fail(deps: RecoveryDeps, node: Node, message: string): Promise<void> {
   const { changes, history } = failureOf(node, message, deps.host)
-  const failed = await changeNode(deps.db, held(hold), changes, [history])
-  if (failed) deps.log.error({ node: hold.uuid, workflow: hold.workflowId }, message)
+  if (await changeNodeUnseen(deps.db, held(holdOf(node, deps.host)), changes, [history]))
+    deps.log.error({ node: node.uuid, workflow: node.workflow_id }, message)
+}
+
+/** Says of the work that a stopping conductor leaves that nothing has gone wrong. */
+export async function pauseWork(db: Db, host: string): Promise<void> {
+  await db
+    .updateTable('nodes')
+    .set({ work: sql`work || '{"paused": true}'::jsonb` })
+    .where('reservation', '=', host)
+    .where('workflow_id', 'is not', null)
+    .where('work', 'is not', null)
+    .execute()
 }
 
 /** Conductors that are silent, or have stopped with work left: what this one can do becomes its own. */
@@ -181,7 +183,7 @@ async function failOrphans(deps: RecoveryDeps): Promise<void> {
     const { changes, history } = failureOf(node, message, deps.host)
     const condition = sql<boolean>`uuid = ${node.uuid} AND generation = ${node.generation} AND reservation IS NULL
       AND provision_state = ${node.provision_state}`
-    await changeNode(deps.db, condition, changes, [{ ...history, event_type: 'startup failure' }])
+    await changeNodeUnseen(deps.db, condition, changes, [{ ...history, event_type: 'startup failure' }])
   }
 }
 const sweepLimit = 500

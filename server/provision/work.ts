@@ -46,8 +46,12 @@ export interface Work {
   done?: EffectRecord[]
   /** Of a power change. */
   power?: { target: PowerTarget; timeoutMs: number }
-  /** How often a dead process's work was taken up. */
-  recoveries?: number
+  /** How often it was taken up from another process: each time, the one before can no longer write. */
+  takeUps?: number
+  /** How often its process died in the middle of it. */
+  deaths?: number
+  /** Its process has stopped in good order. */
+  paused?: boolean
   /** Work of a waiting node, kept while its power changes. */
   suspended?: Work | null
 }
