@@ -121,6 +121,11 @@ const options = {
     undefined,
     "base of links in answers; the request's own host when left out",
   ),
+  'api.request_timeout_seconds': option(
+    integer(1, 3600),
+    120,
+    'how long a request may take to arrive whole, seconds',
+  ),
   'api.max_limit': option(integer(1, 10_000), 1000, 'longest page of a list'),
   'api.project_admin_can_manage_own_nodes': option(
     flag,

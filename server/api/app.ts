@@ -1,26 +1,26 @@
 /** The HTTP service: who calls, which version, what an error looks like; then the routes. */
 import { randomUUID } from 'node:crypto'
+import { METHODS } from 'node:http'
 import Fastify, {
   type FastifyBaseLogger,
   type FastifyInstance,
-  type FastifyReply,
   type FastifyRequest,
+  type HTTPMethods,
   LogController,
 } from 'fastify'
 import type { TSchema } from 'typebox'
 import type { Caller } from '../access/index.ts'
-import { publicCaller } from '../access/index.ts'
-import { LeaseholdError, messageOf } from '../errors.ts'
 import { auditRoutes, recordCalls } from './audit.ts'
 import { conductorRoutes } from './baremetal/conductors.ts'
 import { driverRoutes } from './baremetal/drivers.ts'
-import { answerError, routingBody } from './baremetal/errors.ts'
+import { entrance } from './baremetal/entrance.ts'
+import { answerError, RoutingError } from './baremetal/errors.ts'
 import { nodeActionRoutes } from './baremetal/node-actions.ts'
 import { nodeRoutes } from './baremetal/nodes.ts'
 import { portRoutes } from './baremetal/ports.ts'
 import { onlyGet, rootDocument, rootRoutes } from './baremetal/root.ts'
 import { type Route, registerRoutes } from './baremetal/routes.ts'
-import { negotiate, versionHeader, versionHeaders } from './baremetal/versions.ts'
+import { answerBrokenRequest, answerUnreadableUrl } from './connection.ts'
 import type { ApiDeps } from './deps.ts'
 import { registerIdentity } from './identity/index.ts'
 import { parseJson } from './json.ts'
@@ -65,7 +65,8 @@ export async function createApp(deps: ApiDeps): Promise<FastifyInstance> {
     loggerInstance: deps.log as FastifyBaseLogger,
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'reqId' }),
     bodyLimit: bodyLimitBytes,
-    requestTimeout: 120_000,
+    requestTimeout: deps.config['api.request_timeout_seconds'] * 1000,
+    http: { connectionsCheckingInterval: Math.min(5_000, deps.config['api.request_timeout_seconds'] * 250) },
     keepAliveTimeout: 65_000,
     genReqId: () => `req-${randomUUID()}`,
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: 1024 },
@@ -74,12 +75,14 @@ export async function createApp(deps: ApiDeps): Promise<FastifyInstance> {
       request.url && request.url !== '/' && !otherRoots.test(request.url) && !request.url.startsWith('/?')
         ? `/v1${request.url}`
         : (request.url ?? '/'),
-    frameworkErrors: (error, _request, reply) => {
-      const status = error.statusCode ?? 400
-      void (reply as FastifyReply).code(status).send(routingBody(status, error.message))
-    },
+    frameworkErrors: answerUnreadableUrl,
+    clientErrorHandler: answerBrokenRequest,
   })
   const { config } = deps
+  // Methods that nothing here has get 405 like any other.
+  for (const method of METHODS)
+    if (method !== 'CONNECT' && !app.supportedMethods.includes(method))
+      app.addHttpMethod(method, { hasBody: true })
   app.decorate(
     'publicBase',
     (request: FastifyRequest) => config['api.public_endpoint'] ?? `${request.protocol}://${request.host}`,
@@ -115,18 +118,14 @@ export async function createApp(deps: ApiDeps): Promise<FastifyInstance> {
     }
   })
   app.setErrorHandler((error, request, reply) => answerError(error, request, reply))
-  app.setNotFoundHandler((request, reply) =>
-    reply
-      .code(404)
-      .send(
-        routingBody(
-          404,
-          `There is nothing at ${request.method} ${request.url.split('?')[0]?.slice(0, 200)}.`,
-        ),
-      ),
-  )
+  const enter = entrance(deps)
   app.addHook('onRequest', async (request, reply) => {
     reply.header('openstack-request-id', request.id).header('x-openstack-request-id', request.id)
+    if (!request.is404 || request.url.startsWith('/identity/')) return
+    // Who may not enter is not told what there is.
+    await enter(request, reply)
+    const path = request.url.split('?')[0]?.slice(0, 200)
+    throw new RoutingError('not-found', `There is nothing at ${request.method} ${path}.`)
   })
   app.addHook('onResponse', async (request, reply) => {
     request.log.info(
@@ -144,20 +143,15 @@ export async function createApp(deps: ApiDeps): Promise<FastifyInstance> {
 
   registerOperations(app, deps)
   await app.register(async (baremetal) => {
-    baremetal.addHook('onRequest', async (request, reply) => {
-      request.caller = publicCaller
-      if (!request.routeOptions.config.isPublic) request.caller = await authenticated(deps, request)
-      reply.headers(versionHeaders(undefined))
-      request.version = negotiate(header(request, versionHeader), header(request, 'openstack-api-version'))
-      reply.headers(versionHeaders(request.version))
-    })
+    baremetal.addHook('onRequest', enter)
     baremetal.get('/', { config: { isPublic: true } }, async (request) =>
       rootDocument(app.publicBase(request)),
     )
     baremetal.route({
-      method: ['POST', 'PUT', 'PATCH', 'DELETE'],
+      method: app.supportedMethods.filter((method) => method !== 'GET' && method !== 'HEAD') as HTTPMethods[],
       url: '/',
       config: { isPublic: true },
+      onRequest: async () => onlyGet(),
       handler: onlyGet,
     })
     recordCalls(baremetal, deps)
@@ -165,24 +159,4 @@ export async function createApp(deps: ApiDeps): Promise<FastifyInstance> {
   })
   if (config['auth.strategy'] === 'standalone') await registerIdentity(app, deps)
   return app
-}
-
-const header = (request: FastifyRequest, name: string): string | undefined => {
-  const value = request.headers[name]
-  return Array.isArray(value) ? value[0] : value
-}
-
-async function authenticated(deps: ApiDeps, request: FastifyRequest): Promise<Caller> {
-  try {
-    return await deps.authenticator.authenticate({
-      token: header(request, 'x-auth-token'),
-      serviceToken: header(request, 'x-service-token'),
-      method: request.method,
-      path: request.url.split('?')[0] ?? '/',
-    })
-  } catch (error) {
-    if (!(error instanceof LeaseholdError))
-      request.log.error({ err: error }, `authentication failed: ${messageOf(error)}`)
-    throw error
-  }
 }

@@ -1,7 +1,11 @@
 /** Reads JSON bodies: bounded in depth, and free of what PostgreSQL cannot hold. */
+import { isUtf8 } from 'node:buffer'
 import { LeaseholdError } from '../errors.ts'
 
 const maximumDepth = 25
+
+/** A body beyond a bound of its size or nesting. */
+export class BodyLimitError extends LeaseholdError {}
 
 const invalid = (message: string): LeaseholdError => new LeaseholdError('invalid', message)
 
@@ -11,6 +15,7 @@ const invalid = (message: string): LeaseholdError => new LeaseholdError('invalid
  */
 export function parseJson(body: Buffer): unknown {
   if (body.length === 0) return undefined
+  if (!isUtf8(body)) throw invalid('The request body is not UTF-8 text.')
   const text = body.toString('utf8')
   let value: unknown
   try {
@@ -30,7 +35,8 @@ function check(value: unknown, depth: number): void {
   } else if (typeof value === 'number') {
     if (!Number.isFinite(value)) throw invalid('The request body has a number that is too large.')
   } else if (value !== null && typeof value === 'object') {
-    if (depth > maximumDepth) throw invalid(`The request body is nested deeper than ${maximumDepth} levels.`)
+    if (depth > maximumDepth)
+      throw new BodyLimitError('invalid', `The request body is nested deeper than ${maximumDepth} levels.`)
     for (const [key, inner] of Object.entries(value)) {
       if (!Array.isArray(value)) check(key, depth)
       check(inner, depth + 1)

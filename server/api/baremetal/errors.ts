@@ -1,6 +1,7 @@
 /** Ironic's error bodies: one JSON document encoded as a string inside another. */
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import { LeaseholdError, statusOf } from '../../errors.ts'
+import { BodyLimitError } from '../json.ts'
 
 const titles: Record<number, string> = {
   400: 'Bad Request',
@@ -14,6 +15,9 @@ const titles: Record<number, string> = {
   503: 'Service Unavailable',
 }
 
+/** A failure found before any handler: no such route, wrong method, impossible version. Worded as `routingBody`. */
+export class RoutingError extends LeaseholdError {}
+
 /** A failure inside a handler. */
 export const faultBody = (status: number, message: string) => ({
   error_message: JSON.stringify({
@@ -23,10 +27,12 @@ export const faultBody = (status: number, message: string) => ({
   }),
 })
 
-/** A failure of routing: no such route, wrong method, impossible version. */
 export const routingBody = (status: number, description: string) => ({
   error_message: JSON.stringify({ code: status, title: titles[status] ?? 'Error', description }),
 })
+
+/** What the body's bounds answer with: the only form without a wrapper. */
+const flatBody = (message: string) => ({ faultcode: 'Client', faultstring: message })
 
 /** What Keystone's middleware answers without a valid token. */
 export const unauthorizedBody = {
@@ -44,8 +50,8 @@ export function answerError(error: unknown, request: FastifyRequest, reply: Fast
         .send(unauthorizedBody)
     const status = statusOf[error.code]
     if (error.retryAfterSeconds !== undefined) reply.header('retry-after', Math.ceil(error.retryAfterSeconds))
-    const body =
-      error.code === 'not-acceptable' || error.code === 'method-not-allowed' ? routingBody : faultBody
+    if (error instanceof BodyLimitError) return reply.code(status).send(flatBody(error.message))
+    const body = error instanceof RoutingError ? routingBody : faultBody
     if (status === 503) request.log.warn({ err: error }, 'unavailable')
     return reply.code(status).send(body(status, error.message))
   }
@@ -53,7 +59,11 @@ export function answerError(error: unknown, request: FastifyRequest, reply: Fast
   if (code === 'FST_ERR_CTP_BODY_TOO_LARGE')
     return reply
       .code(413)
-      .send({ faultcode: 'Client', faultstring: 'Request body too large: send at most 1 MiB.' })
+      .send(
+        flatBody(
+          `Request body too large: send at most ${request.routeOptions.bodyLimit / 2 ** 20} MiB here.`,
+        ),
+      )
   if (statusCode !== undefined && statusCode >= 400 && statusCode < 500)
     return reply.code(statusCode).send(faultBody(statusCode, message))
   const known = fromDatabase(error)

@@ -188,6 +188,8 @@ function states(deps: ApiDeps): Route[] {
         'baremetal:node:set_provision_state:service_steps',
       ],
       body: provisionBody,
+      // A configdrive may be large.
+      bodyLimitBytes: 64 * 2 ** 20,
       ok: 202,
       handler: (call) => setProvision(deps, call),
     },

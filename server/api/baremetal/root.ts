@@ -1,5 +1,5 @@
 /** The API's entrance: which versions there are, and which resources a version has. Public. */
-import { LeaseholdError } from '../../errors.ts'
+import { RoutingError } from './errors.ts'
 import { selfLinks } from './fields.ts'
 import type { Call, Route } from './routes.ts'
 import { maximumVersion, minimumVersion } from './versions.ts'
@@ -51,5 +51,5 @@ export function rootRoutes(): Route[] {
 
 /** Any other method at the entrance. */
 export const onlyGet = (): never => {
-  throw new LeaseholdError('method-not-allowed', 'Allowed here: GET, HEAD.')
+  throw new RoutingError('method-not-allowed', 'Allowed here: GET, HEAD.')
 }

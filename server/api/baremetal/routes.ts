@@ -1,8 +1,8 @@
 /** How a route of the Bare Metal API is declared: one row, from which it is registered, gated and documented. */
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods } from 'fastify'
 import type { TSchema } from 'typebox'
 import type { Caller, RuleName } from '../../access/index.ts'
-import { LeaseholdError } from '../../errors.ts'
+import { RoutingError } from './errors.ts'
 import { type QuerySchema, readQuery } from './query.ts'
 import { notAcceptable } from './versions.ts'
 
@@ -32,6 +32,8 @@ export interface Route {
   below?: 404 | 405 | 406
   query?: QuerySchema
   body?: TSchema
+  /** Largest body, when it is not the usual 1 MiB. */
+  bodyLimitBytes?: number
   /** Status of success. */
   ok: number
   /** What it answers with, for the OpenAPI document: a resource, or a list of it under a name. */
@@ -46,11 +48,12 @@ export function registerRoutes(app: FastifyInstance, routes: readonly Route[]): 
       method: route.method,
       url: `/v1${route.path}`,
       ...(route.body ? { schema: { body: route.body } } : {}),
+      ...(route.bodyLimitBytes ? { bodyLimit: route.bodyLimitBytes } : {}),
       config: { isPublic: route.rules === 'public' },
       // As in Ironic, HEAD is for the API's entrance only.
       exposeHeadRoute: route.path === '/',
-      // Gates come before the body's validation, as the body's schema is newer than they are.
-      preValidation: async (request) => gate(route, request.version),
+      // Gates come before the body is read, as the body's schema is newer than they are.
+      onRequest: async (request) => gate(route, request.version),
       handler: async (request, reply) => {
         const result = await route.handler({
           caller: request.caller,
@@ -66,27 +69,30 @@ export function registerRoutes(app: FastifyInstance, routes: readonly Route[]): 
         return result === undefined ? reply.send() : result
       },
     })
-  const methodsOf = Map.groupBy(routes, (route) => route.path)
-  for (const [path, present] of methodsOf) {
-    const missing = (['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'HEAD'] as const).filter(
-      (method) => !present.some((route) => route.method === method) && !(method === 'HEAD' && path === '/'),
-    )
-    app.route({
-      method: missing,
-      url: `/v1${path}`,
-      handler: async () => {
-        throw new LeaseholdError(
-          'method-not-allowed',
-          `Allowed here: ${present.map((route) => route.method).join(', ')}.`,
-        )
-      },
-    })
-  }
+  for (const [path, present] of Map.groupBy(routes, (route) => route.path)) refuseOthers(app, path, present)
+}
+
+/** Any other method on a path: 405, or 404 while the whole path is newer than the version asked for. */
+function refuseOthers(app: FastifyInstance, path: string, present: readonly Route[]): void {
+  const allowed: string[] = [...present.map((route) => route.method), ...(path === '/' ? ['HEAD'] : [])]
+  const hiddenBelow = present.every((route) => (route.below ?? 404) === 404)
+    ? Math.min(...present.map((route) => route.since ?? 0))
+    : 0
+  app.route({
+    method: app.supportedMethods.filter((method) => !allowed.includes(method)) as HTTPMethods[],
+    url: `/v1${path}`,
+    config: { isPublic: present.every((route) => route.rules === 'public') },
+    onRequest: async (request) => {
+      if (request.version < hiddenBelow) throw belowErrors[404]()
+      throw new RoutingError('method-not-allowed', `Allowed here: ${allowed.join(', ')}.`)
+    },
+    handler: async () => undefined,
+  })
 }
 
 const belowErrors = {
-  404: () => new LeaseholdError('not-found', 'The resource could not be found.'),
-  405: () => new LeaseholdError('method-not-allowed', 'The method is not allowed at this API version.'),
+  404: () => new RoutingError('not-found', 'The resource could not be found.'),
+  405: () => new RoutingError('method-not-allowed', 'The method is not allowed at this API version.'),
   406: () => notAcceptable(),
 } as const
 

@@ -1,5 +1,6 @@
 /** Microversions of the Bare Metal API: negotiation by header, and the headers that tell the outcome. */
 import { LeaseholdError } from '../../errors.ts'
+import { RoutingError } from './errors.ts'
 
 /** Versions 1.1 to 1.115 are served; everywhere here a version is its minor number. */
 export const minimumVersion = 1
@@ -19,15 +20,15 @@ export function negotiate(own: string | undefined, generic: string | undefined):
   if (asked.toLowerCase() === 'latest') return maximumVersion
   const match = /^(\d{1,9})\.(\d{1,9})$/.exec(asked)
   if (!match)
-    throw new LeaseholdError('not-acceptable', 'Invalid value for X-OpenStack-Ironic-API-Version header')
+    throw new RoutingError('not-acceptable', 'Invalid value for X-OpenStack-Ironic-API-Version header')
   const [major, minor] = [Number(match[1]), Number(match[2])]
   if (major !== 1)
-    throw new LeaseholdError(
+    throw new RoutingError(
       'not-acceptable',
       `Mutually exclusive versions requested. Version ${asked} requested but not supported by this service. The supported version range is: ${range}.`,
     )
   if (minor < minimumVersion || minor > maximumVersion)
-    throw new LeaseholdError(
+    throw new RoutingError(
       'not-acceptable',
       `Version ${asked} was requested but the minor version is not supported by this service. The supported version range is: ${range}.`,
     )
