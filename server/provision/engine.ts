@@ -6,6 +6,7 @@
  * that has the conductor's name, and only that conductor takes from it. DBOS is one a process, and so is this.
  */
 import { DBOS } from '@dbos-inc/dbos-sdk'
+import { sql } from 'kysely'
 import pg from 'pg'
 import type { Logger } from 'pino'
 import type { Config } from '../config.ts'
@@ -145,7 +146,7 @@ export async function startEngine(deps: EngineDeps, incarnation: string): Promis
       if (workflowIds.length > 0) await DBOS.resumeWorkflows([...workflowIds], { queueName: queue })
     },
     states: (workflowIds) => statesOfWorkflows(engine, workflowIds),
-    forget,
+    forget: (endedBefore) => forget(engine, endedBefore),
     stop: async () => {
       await leaveOff(engine)
       await DBOS.shutdown()
@@ -268,8 +269,8 @@ async function statesOfWorkflows(
   return states
 }
 
-async function forget(endedBefore: Date): Promise<number> {
-  let forgotten = 0
+async function forget(engine: Running, endedBefore: Date): Promise<number> {
+  let forgotten = await forgetAbandoned(engine)
   for (let batch = 0; batch < forgetBatches; batch++) {
     const ended = await DBOS.listWorkflows({
       status: ['SUCCESS', 'ERROR', 'CANCELLED', 'MAX_RECOVERY_ATTEMPTS_EXCEEDED'],
@@ -284,6 +285,29 @@ async function forget(endedBefore: Date): Promise<number> {
   }
   return forgotten
 }
+
+/** Workflows that never ended, because their node went to another end without them. */
+async function forgetAbandoned(engine: Running): Promise<number> {
+  const open = await DBOS.listWorkflows({
+    status: ['PENDING', 'ENQUEUED'],
+    endTime: new Date(Date.now() - abandonedMs).toISOString(),
+    limit: forgetBatchSize,
+    loadInput: false,
+    loadOutput: false,
+  })
+  if (open.length === 0) return 0
+  const ids = open.map((each) => each.workflowID)
+  const nodes = await engine.db
+    .selectFrom('nodes')
+    .select('workflow_id')
+    .where(sql<boolean>`workflow_id = ANY (${ids}::text[])`)
+    .execute()
+  const wanted = new Set(nodes.map((node) => node.workflow_id))
+  const abandoned = ids.filter((id) => !wanted.has(id) && !engine.workflowIds.has(id))
+  if (abandoned.length > 0) await DBOS.deleteWorkflows(abandoned)
+  return abandoned.length
+}
+const abandonedMs = 86_400_000
 const forgetBatchSize = 500
 /** Bounds one call: what is left waits for the next. */
 const forgetBatches = 100

@@ -3,6 +3,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { sql } from 'kysely'
 import { pino } from 'pino'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { defaultConfig } from '../config.ts'
@@ -267,6 +268,26 @@ it('a conductor stops within two seconds in the middle of a step, which goes on 
   expect(await readNode(store.db, uuid)).toMatchObject({ provision_state: 'deploying', last_error: null })
   const second = await start('nap', 'second', settings)
   expect(await settled(store.db, uuid)).toMatchObject({ provision_state: 'active', last_error: null })
+  await second.stop()
+}, 30_000)
+
+it('work that has killed its process ten times is given up, and says so', async () => {
+  const settings = { 'conductor.host': 'cursed', 'conductor.group': 'cursed' }
+  const first = await start('cursed', 'first', settings)
+  const uuid = await enrol(store.db, {
+    provision_state: 'available',
+    conductor_group: 'cursed',
+    driver_info: { hang: 'start:deploy.prepare', hang_in: 'first' },
+  })
+  await desk.begin({ node: await readNode(store.db, uuid), verb: 'active', caller })
+  await until('the step hangs', async () => (await linesOf('cursed')).length > 0)
+  await first.kill()
+  await sql`UPDATE nodes SET work = work || '{"deaths": 10}'::jsonb WHERE uuid = ${uuid}`.execute(store.db)
+  const second = await start('cursed', 'second', settings)
+  const node = await settled(store.db, uuid)
+  expect(node).toMatchObject({ provision_state: 'deploy failed', reservation: null, work: null })
+  expect(node.last_error).toMatch(/^The service died 10 times during this work; it is given up\./)
+  expect((await linesOf('cursed')).every((line) => line.process === 'first')).toBe(true)
   await second.stop()
 }, 30_000)
 

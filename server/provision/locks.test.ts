@@ -2,7 +2,8 @@ import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { sql } from 'kysely'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { takeLock } from '../inventory/lock.ts'
+import { takeLock } from '../inventory/index.ts'
+import { changeNodeUnseen, held, holdOf } from './nodes.sql.ts'
 import { historyOf, readNode, settled, until } from './testing/nodes.ts'
 import { caller, openRoom, type Room } from './testing/room.ts'
 
@@ -230,6 +231,24 @@ describe('refused', () => {
   })
 })
 
+it('whoever has lost the lock can not write: another taking, another host, another take-up', async () => {
+  const uuid = await room.enrol({ provision_state: 'available' })
+  const letGo = holdBack('deploy.write', uuid)
+  await room.begin(uuid, 'active')
+  const hold = holdOf(await readNode(room.store.db, uuid), 'here')
+  for (const lost of [{ generation: 0 }, { host: 'there' }, { takeUps: 1 }, { workflowId: `${uuid}:0` }])
+    expect(await changeNodeUnseen(room.store.db, held({ ...hold, ...lost }), { last_error: 'stale' })).toBe(
+      false,
+    )
+  expect(await changeNodeUnseen(room.store.db, held(hold), { last_error: null })).toBe(true)
+  letGo()
+  expect(await settled(room.store.db, uuid)).toMatchObject({
+    ...free,
+    provision_state: 'active',
+    last_error: null,
+  })
+})
+
 describe('what is left lying', () => {
   it('a busy state that nobody holds goes to its fail state and says so', async () => {
     const uuid = await room.enrol({ provision_state: 'deploying', target_provision_state: 'active' })
@@ -268,6 +287,9 @@ describe('what is left lying', () => {
 
   it('records of ended workflows are deleted', async () => {
     await room.go(await room.enrol(), 'manage')
+    // So is one of long ago that never ended, when no node knows of it.
+    await sql`INSERT INTO dbos.workflow_status (workflow_uuid, status, name, created_at, application_name)
+      VALUES ('abandoned', 'PENDING', 'deploy', 0, 'leasehold')`.execute(room.store.db)
     await until('they are gone', async () => {
       const { rows } = await sql<{ count: string }>`
         SELECT (SELECT count(*) FROM dbos.workflow_status) + (SELECT count(*) FROM dbos.operation_outputs) AS count`.execute(

@@ -42,7 +42,7 @@ export function prepare(desk: Desk, node: Node, verb: Verb, caller: Caller, opti
   if (desk.hardware.types.has(node.driver)) validateFor(desk.hardware, node, workflow)
   const target = wanted(node, main, to)
   const work: Work = { workflow, caller, steps: planFor(desk, node, main, options), from: 0 }
-  const { instance, more } = extras(desk, node, main, caller, options)
+  const { instance, more } = extras(desk, node, main, options)
   return {
     workflow,
     changes: {
@@ -140,7 +140,6 @@ function extras(
   desk: Desk,
   node: Node,
   main: Verb,
-  _caller: Caller,
   options: VerbOptions,
 ): { instance: Record<string, unknown>; more: NodeChanges } {
   const instance: Record<string, unknown> = {}
