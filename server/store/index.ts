@@ -3,6 +3,7 @@ import { Kysely, PostgresDialect } from 'kysely'
 import pg from 'pg'
 import { startEmbedded } from './embedded.ts'
 import { migrate } from './migrate.ts'
+import { prepareStatements } from './prepare.ts'
 import type { Database } from './tables.ts'
 
 export { AlreadyRunningError } from './embedded.ts'
@@ -51,6 +52,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     application_name: 'leasehold',
   })
   pool.on('error', (error) => options.onIdleError?.(error))
+  prepareStatements(pool)
   const db = new Kysely<Database>({ dialect: new PostgresDialect({ pool }) })
   const close = async () => {
     await db.destroy()
