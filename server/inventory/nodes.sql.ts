@@ -114,8 +114,6 @@ export async function insertNode(db: Db, node: NewNode): Promise<Node> {
 export interface ChangeOptions {
   attempts: number
   intervalMs: number
-  /** Change a node that another holds the lock of. */
-  evenLocked?: boolean
 }
 
 /**
@@ -123,25 +121,51 @@ export interface ChangeOptions {
  * While another holds the lock it waits, a bounded number of times.
  * @throws LeaseholdError 'conflict' when the node stays locked; whatever `change` throws.
  */
-export async function changeNode(
+export const changeNode = (
   db: Db,
   first: Node,
   options: ChangeOptions,
   change: (node: Node) => NodeChanges | Promise<NodeChanges>,
+): Promise<Node> =>
+  onUnlocked(db, first, options, async (node) => {
+    const changes = await change(node)
+    return Object.keys(changes).length === 0 ? node : writeIfUnchanged(db, node, changes)
+  })
+
+/**
+ * Deletes a node, and with it what belongs to it, if it still is as `check` saw it; otherwise it is checked again.
+ * @throws LeaseholdError 'conflict' when the node stays locked; whatever `check` throws.
+ */
+export async function deleteNode(
+  db: Db,
+  first: Node,
+  options: ChangeOptions,
+  check: (node: Node) => Promise<void>,
+): Promise<void> {
+  await onUnlocked(db, first, options, async (node) => {
+    await check(node)
+    const { numDeletedRows } = await db.deleteFrom('nodes').where(isAsRead(node)).executeTakeFirst()
+    return numDeletedRows > 0n ? node : undefined
+  })
+}
+
+/** Has `write` done on an unlocked node; it answers undefined when somebody was quicker, and is asked again. */
+async function onUnlocked(
+  db: Db,
+  first: Node,
+  options: ChangeOptions,
+  write: (node: Node) => Promise<Node | undefined>,
 ): Promise<Node> {
   let node: Node | undefined = first
   for (let attempt = 1, races = 0; ; ) {
     if (!node) throw new LeaseholdError('not-found', `Node ${first.uuid} could not be found.`)
-    const locked = node.reservation !== null && !options.evenLocked
-    if (!locked) {
-      const changes = await change(node)
-      if (Object.keys(changes).length === 0) return node
-      const written = await writeIfUnchanged(db, node, changes)
+    if (node.reservation === null) {
+      const written = await write(node)
       if (written) return written
-      // Somebody was quicker. Under any sane load a few rounds suffice.
+      // Under any sane load a few rounds suffice.
       if (++races > 50)
         throw new LeaseholdError('unavailable', `Node ${node.uuid} changes too often, please retry.`)
-    } else if (attempt++ >= options.attempts) throw lockedError(node.uuid, node.reservation as string)
+    } else if (attempt++ >= options.attempts) throw lockedError(node.uuid, node.reservation)
     else await new Promise((done) => setTimeout(done, options.intervalMs))
     node = await findNode(db, { uuid: first.uuid })
   }
@@ -152,24 +176,16 @@ function writeIfUnchanged(db: Db, read: Node, changes: NodeChanges): Promise<Nod
     db
       .updateTable('nodes')
       .set({ ...changes, updated_at: new Date(), version: read.version + 1 })
-      .where('uuid', '=', read.uuid)
-      .where('version', '=', read.version)
-      .where('generation', '=', read.generation)
-      .where(sql<SqlBool>`reservation IS NOT DISTINCT FROM ${read.reservation}`)
+      .where(isAsRead(read))
       .returningAll()
       .executeTakeFirst(),
   )
 }
 
-/** Deletes an unlocked node, and with it what belongs to it. True when it was there and free. */
-export async function deleteNode(db: Db, uuid: string): Promise<boolean> {
-  const gone = await db
-    .deleteFrom('nodes')
-    .where('uuid', '=', uuid)
-    .where('reservation', 'is', null)
-    .executeTakeFirst()
-  return gone.numDeletedRows > 0n
-}
+/** True for the row of an unlocked node that nobody has written since it was read. */
+const isAsRead = (read: Node) =>
+  sql<SqlBool>`uuid = ${read.uuid} AND version = ${read.version} AND generation = ${read.generation}
+    AND reservation IS NULL`
 
 /** UUIDs of a node's children. */
 export async function childrenOf(db: Db, uuid: string): Promise<string[]> {

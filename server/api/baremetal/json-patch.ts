@@ -16,7 +16,7 @@ export const patchBody = Type.Array(
   Type.Object(
     {
       op: Type.Union([Type.Literal('add'), Type.Literal('replace'), Type.Literal('remove')]),
-      path: Type.String({ pattern: '^(/([^~]|~0|~1)+)+$', maxLength: 1024 }),
+      path: Type.String({ pattern: '^(/([^~/]|~0|~1)+)+$', maxLength: 1024 }),
       value: Type.Optional(Type.Unknown()),
     },
     { additionalProperties: false },

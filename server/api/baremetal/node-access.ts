@@ -4,10 +4,11 @@ import type { RuleName } from '../../access/index.ts'
 import { type AskableRule, nodeTarget, redactNode, seesNodesWhole, visibleNodes } from '../../access/index.ts'
 import { LeaseholdError } from '../../errors.ts'
 import {
-  type ChangeOptions,
+  changeNode,
   findNode,
   type LockOptions,
   type Node,
+  type NodeChanges,
   responsibleFor,
   type Visible,
 } from '../../inventory/index.ts'
@@ -118,7 +119,27 @@ export const lockOptions = (deps: ApiDeps): LockOptions => ({
   intervalMs: deps.config['conductor.lock_interval_ms'],
 })
 
-export const changeOptions = (deps: ApiDeps): ChangeOptions => lockOptions(deps)
+/**
+ * Changes a node that `nodeFor` has found. When the row has changed since, its tenants may have, too: what the caller
+ * may do is judged again by the row that is written.
+ */
+export const changeAllowed = (
+  deps: ApiDeps,
+  call: Call,
+  first: Node,
+  rules: readonly RuleName[],
+  change: (node: Node) => NodeChanges | Promise<NodeChanges>,
+): Promise<Node> =>
+  changeNode(deps.db, first, lockOptions(deps), (node) => {
+    if (node !== first) judgeAgain(deps, call, node, rules)
+    return change(node)
+  })
+
+/** @throws LeaseholdError as `nodeFor` does. */
+export function judgeAgain(deps: ApiDeps, call: Call, node: Node, rules: readonly RuleName[]): void {
+  if (!deps.policy.allows('baremetal:node:get', call.caller, nodeTarget(node))) throw hidden(node.uuid)
+  requireRules(deps, call, node, rules)
+}
 
 /** The UUID of a parent that the caller sees and that has the same owner; one text for every reason it cannot be. */
 export async function parentOf(
@@ -134,7 +155,6 @@ export async function parentOf(
   if (!seen || parent.owner !== owner)
     throw new LeaseholdError(
       'invalid',
-
       `parent_node ${String(asked).slice(0, 255)} could not be found, or its owner is not the owner of this node.`,
     )
   return parent.uuid

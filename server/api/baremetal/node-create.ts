@@ -8,7 +8,7 @@ import { createSchema, gateBody } from './fields.ts'
 import { lookupOf } from './identifiers.ts'
 import { denied, noteTarget, parentOf, showNode } from './node-access.ts'
 import { nodeFields } from './node-fields.ts'
-import { askedInterfaces, columnsFrom } from './node-input.ts'
+import { askedInterfaces, columnsFrom, consequencesOf } from './node-input.ts'
 import type { Call } from './routes.ts'
 
 const invalid = (message: string): LeaseholdError => new LeaseholdError('invalid', message)
@@ -23,6 +23,7 @@ export async function createNode(deps: ApiDeps, call: Call): Promise<unknown> {
   const owner = ownerOfNew(deps, call, body.owner as string | null | undefined)
   const columns = columnsFrom(body, call.version)
   if (columns.chassis_uuid) throw invalid(`Chassis ${columns.chassis_uuid} could not be found.`)
+  if (columns.retired_reason && !columns.retired) throw invalid('retired_reason needs "retired" to be true.')
   const driver = body.driver as string
   requireConductor(await deps.conductors.alive(), { driver, conductor_group: columns.conductor_group ?? '' })
   const interfaces = deps.hardware.chooseInterfaces(driver, askedInterfaces(body))
@@ -30,7 +31,8 @@ export async function createNode(deps: ApiDeps, call: Call): Promise<unknown> {
   const state = call.version >= 11 ? 'enroll' : 'available'
   const node = await insertNode(deps.db, {
     resource_class: deps.config['conductor.default_resource_class'] ?? null,
-    ...definedOnly(columns),
+    ...columns,
+    ...consequencesOf(columns, null),
     uuid: body.uuid === undefined ? randomUUID() : uuidOfNew(body.uuid as string),
     driver,
     owner,
@@ -42,15 +44,6 @@ export async function createNode(deps: ApiDeps, call: Call): Promise<unknown> {
   call.reply.header('location', `${call.base}/v1/nodes/${node.uuid}`)
   return showNode(deps, call, node)
 }
-
-/** Nulls of NOT NULL columns mean "not given": the default takes their place. */
-const definedOnly = (columns: object): object =>
-  Object.fromEntries(
-    Object.entries(columns).filter(
-      ([name, value]) =>
-        value !== null || !['maintenance', 'console_enabled', 'retired', 'disable_power_off'].includes(name),
-    ),
-  )
 
 function uuidOfNew(given: string): string {
   const by = lookupOf(given, false)

@@ -1,28 +1,20 @@
 /** Deleting a node: by whom, and in which states. */
 import { nodeTarget } from '../../access/index.ts'
 import { LeaseholdError } from '../../errors.ts'
-import {
-  changeNode,
-  childrenOf,
-  deleteNode,
-  findNode,
-  lockedError,
-  type Node,
-} from '../../inventory/index.ts'
+import { childrenOf, deleteNode, type Node } from '../../inventory/index.ts'
 import type { ApiDeps } from '../deps.ts'
-import { changeOptions, denied, nodeFor } from './node-access.ts'
+import { denied, judgeAgain, lockOptions, nodeFor } from './node-access.ts'
 import type { Call } from './routes.ts'
 
 /** `DELETE /v1/nodes/N`: what belongs to the node goes with it. */
-export async function removeNode(deps: ApiDeps, call: Call): Promise<undefined> {
+export async function removeNode(deps: ApiDeps, call: Call): Promise<void> {
   const node = await nodeFor(deps, call, call.params.node as string)
-  const target = nodeTarget(node)
-  const allowed =
-    deps.policy.allows('baremetal:node:delete', call.caller, target) ||
-    (deps.config['api.project_admin_can_manage_own_nodes'] &&
-      deps.policy.allows('baremetal:node:delete:self_owned_node', call.caller, target))
-  if (!allowed) throw denied('baremetal:node:delete')
-  await changeNode(deps.db, node, changeOptions(deps), async (current) => {
+  checkMayDelete(deps, call, node)
+  await deleteNode(deps.db, node, lockOptions(deps), async (current) => {
+    if (current !== node) {
+      judgeAgain(deps, call, current, [])
+      checkMayDelete(deps, call, current)
+    }
     checkDeletable(deps, current)
     const children = await childrenOf(deps.db, current.uuid)
     if (children.length > 0)
@@ -30,12 +22,16 @@ export async function removeNode(deps: ApiDeps, call: Call): Promise<undefined> 
         'conflict',
         `Node ${node.uuid} has ${children.length} child nodes; delete them or remove their parent_node first.`,
       )
-    return {}
   })
-  if (await deleteNode(deps.db, node.uuid)) return undefined
-  const still = await findNode(deps.db, { uuid: node.uuid })
-  if (still) throw lockedError(still.uuid, still.reservation ?? 'another')
-  return undefined
+}
+
+function checkMayDelete(deps: ApiDeps, call: Call, node: Node): void {
+  const target = nodeTarget(node)
+  const allowed =
+    deps.policy.allows('baremetal:node:delete', call.caller, target) ||
+    (deps.config['api.project_admin_can_manage_own_nodes'] &&
+      deps.policy.allows('baremetal:node:delete:self_owned_node', call.caller, target))
+  if (!allowed) throw denied('baremetal:node:delete')
 }
 
 function checkDeletable(deps: ApiDeps, node: Node): void {

@@ -54,8 +54,6 @@ export function columnsFrom(given: Input, version: number): NodeChanges {
       if (fault) throw invalid(fault)
     }
   }
-  if (columns.retired_reason && columns.retired === false)
-    throw invalid('retired_reason needs "retired" to be true.')
   if ('network_data' in given) checkNetworkData(given.network_data)
   return columns as NodeChanges
 }
@@ -142,7 +140,7 @@ export function checkChanges(
     throw conflict(
       `The driver of node ${node.uuid} can not be changed while its console is enabled; disable it first.`,
     )
-  if (changes.instance_uuid && node.instance_uuid)
+  if (changes.instance_uuid && node.instance_uuid && changes.instance_uuid !== node.instance_uuid)
     throw conflict(
       `Node ${node.uuid} is associated with instance ${node.instance_uuid}; remove instance_uuid first.`,
     )
@@ -162,13 +160,13 @@ export function checkChanges(
     throw invalid('retired_reason needs "retired" to be true.')
 }
 
-/** What follows from a change: reasons go with their flags, and the fault with maintenance. */
-export function consequencesOf(changes: NodeChanges): NodeChanges {
+/** What follows from a change: reasons go with their flags, the fault with maintenance, an instance gets its name. */
+export function consequencesOf(changes: NodeChanges, instanceName: string | null): NodeChanges {
   return {
     ...(changes.maintenance === false ? { maintenance_reason: null, fault: null } : {}),
     ...(changes.protected === false ? { protected_reason: null } : {}),
     ...(changes.retired === false ? { retired_reason: null } : {}),
-    ...(typeof changes.instance_info === 'string' ? instanceNameFrom(changes) : {}),
+    ...(typeof changes.instance_info === 'string' && !instanceName ? instanceNameFrom(changes) : {}),
   }
 }
 

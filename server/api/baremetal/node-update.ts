@@ -3,15 +3,16 @@ import { Type } from 'typebox'
 import { nodeTarget, type RuleName, rulesForPatch } from '../../access/index.ts'
 import { LeaseholdError } from '../../errors.ts'
 import type { InterfaceType } from '../../hardware/index.ts'
-import { changeNode, type Node, requireConductor } from '../../inventory/index.ts'
+import { type Node, requireConductor } from '../../inventory/index.ts'
 import type { ApiDeps } from '../deps.ts'
 import { validatorOf } from '../validate.ts'
 import { clearedValues, gatePatch, showFields } from './fields.ts'
 import { applyPatch, type PatchOperation } from './json-patch.ts'
-import { changeOptions, nodeFor, parentOf, requireRules, showNode } from './node-access.ts'
+import { changeAllowed, nodeFor, parentOf, requireRules, showNode } from './node-access.ts'
 import { nodeFields } from './node-fields.ts'
 import { askedInterfaces, checkChanges, checkNotMoving, columnsFrom, consequencesOf } from './node-input.ts'
 import type { Call } from './routes.ts'
+import { notAcceptable } from './versions.ts'
 
 const invalid = (message: string): LeaseholdError => new LeaseholdError('invalid', message)
 
@@ -32,14 +33,17 @@ export async function updateNode(deps: ApiDeps, call: Call): Promise<unknown> {
   if (reset && !operations.some((operation) => operation.path === '/driver'))
     throw invalid("The reset_interfaces parameter can only be used when changing the node's driver.")
   gatePatch(nodeFields, operations, call.version)
+  if (call.version < 25 && operations.some(({ op, path }) => op === 'remove' && path === '/chassis_uuid'))
+    throw notAcceptable(25)
   const first = await nodeFor(deps, call, call.params.node as string)
-  requireRules(deps, call, first, rulesForPatch(operations))
+  const rules = rulesForPatch(operations)
+  requireRules(deps, call, first, rules)
   const onlyForgetsInstance =
     operations.length === 1 &&
     operations[0]?.op === 'remove' &&
     operations[0].path === '/instance_uuid' &&
     first.maintenance
-  const node = await changeNode(deps.db, first, changeOptions(deps), async (current) => {
+  const node = await changeAllowed(deps, call, first, rules, async (current) => {
     if (!onlyForgetsInstance) checkNotMoving(current, call.version)
     return changesOf(deps, call, current, operations, reset)
   })
@@ -98,8 +102,8 @@ async function changesOf(
       driver: changes.driver ?? node.driver,
       conductor_group: changes.conductor_group ?? node.conductor_group,
     })
-  checkChanges(node, changed, changes, interfaces !== undefined && !('driver' in given))
-  return { ...changes, ...consequencesOf(changes) }
+  checkChanges(node, changed, changes, Object.keys(askedInterfaces(given)).length > 0)
+  return { ...changes, ...consequencesOf(changes, node.instance_name) }
 }
 
 /** An active node's owner changes only by a right of its own; the refusal is a conflict, as in Ironic. */

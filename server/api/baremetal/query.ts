@@ -110,6 +110,8 @@ export function readQuery(
       throw parameter.refused ? invalid(parameter.refused) : notAcceptable(parameter.since)
     // A parameter given twice: the last one, as most servers do.
     const value = Array.isArray(given) ? given.at(-1) : given
+    if (String(value).includes('\0'))
+      throw invalid(`The query parameter ${name} has a NUL character; remove it.`)
     read[name] = parameter.read(String(value), name)
   }
   return read
