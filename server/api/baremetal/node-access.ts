@@ -92,15 +92,22 @@ export async function showNodes(
     const shown = guarded
       ? redactNode(deps.policy, call.caller, plain, { thresholdHolds, ownership: node })
       : plain
+    // With a fault the reason is the service's own: what its last error was, with the BMC's address in it.
+    if ('maintenance_reason' in shown && node.fault && !thresholdHolds && !seesErrors(deps, call, node))
+      shown.maintenance_reason = `${node.fault}; the rest is for those who may see last_error`
     if ('conductor' in shown) shown.conductor = responsibleFor(alive, node)
     shown.links = selfLinks(call.base, `nodes/${node.uuid}`)
     return full ? Object.assign(shown, nodeSubLinks(node.uuid, view)) : shown
   })
 }
 
+const seesErrors = (deps: ApiDeps, call: Call, node: Node): boolean =>
+  deps.policy.allows('baremetal:node:get:last_error', call.caller, nodeTarget(node))
+
 /** Fields that not everybody who sees a node may see, or not whole. */
 const guardedFields = new Set([
   'last_error',
+  'maintenance_reason',
   'reservation',
   'driver_info',
   'driver_internal_info',

@@ -59,7 +59,7 @@ export const nodeFields: readonly Field<Node>[] = [
   }),
   { name: 'conductor', since: 49, columns: ['uuid', 'driver', 'conductor_group'], show: () => null },
   plain('maintenance', 1, { schema: looseBoolean, cleared: false, ...settable }),
-  plain('maintenance_reason', 1),
+  plain('maintenance_reason', 1, { columns: ['maintenance_reason', 'fault'] }),
   plain('fault', 42),
   plain('power_state', 1),
   plain('target_power_state', 1),

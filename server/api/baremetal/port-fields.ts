@@ -3,7 +3,7 @@ import { Type } from 'typebox'
 import { LeaseholdError } from '../../errors.ts'
 import type { Port, PortChanges } from '../../inventory/index.ts'
 import { anyObject, asBoolean, type Field, looseBoolean, nullable, object, plain, time } from './fields.ts'
-import { logicalNamePattern, normalMac } from './identifiers.ts'
+import { logicalNamePattern, normalMac, normalUuid } from './identifiers.ts'
 
 const settable = { create: true, patch: true } as const
 
@@ -52,6 +52,8 @@ export function portColumns(given: Readonly<Record<string, unknown>>, version: n
     columns.address = address
   }
   for (const name of textColumns) if (name in given) columns[name] = given[name] ?? null
+  if (typeof given.name === 'string' && normalUuid(given.name))
+    throw invalid(`The port name "${given.name}" looks like a UUID; choose a name that does not.`)
   for (const name of booleanColumns) if (name in given) columns[name] = asBoolean(given[name])
   if ('extra' in given) columns.extra = JSON.stringify(given.extra ?? {})
   if ('local_link_connection' in given) {

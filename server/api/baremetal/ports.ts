@@ -297,9 +297,12 @@ const rewirable = ['enroll', 'inspecting', 'inspect wait', 'manageable']
 async function update(deps: ApiDeps, call: Call): Promise<unknown> {
   const operations = call.body as PatchOperation[]
   gatePatch(portFields, operations, call.version)
-  const { port: first, node } = await portFor(deps, call, 'baremetal:port:update')
-  return withLock(deps.db, node.uuid, lockOptions(deps), async () => {
-    const port = (await findPort(deps.db, { uuid: first.uuid })) ?? first
+  const first = await portFor(deps, call, 'baremetal:port:update')
+  return withLock(deps.db, first.node.uuid, lockOptions(deps), async () => {
+    // Under the lock nothing moves: what counts is how things are now.
+    const { port, node } = await portFor(deps, call, 'baremetal:port:update')
+    if (node.uuid !== first.node.uuid)
+      throw new LeaseholdError('conflict', `Port ${port.uuid} has moved to another node, please retry.`)
     const before = showFields(portFields, port, { version: Number.POSITIVE_INFINITY, base: call.base })
     const { result, changed } = applyPatch(before, operations, cleared)
     const given = Object.fromEntries(changed.map((name) => [name, result[name]]))
