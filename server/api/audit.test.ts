@@ -26,9 +26,15 @@ it('shows a stranger only what the stranger did, and no word of others', async (
   await api.as('lessee-member', 'PATCH', `/v1/nodes/${uuid}`, [
     { op: 'add', path: '/extra/a', value: 'secret-value' },
   ])
+  await api.as('stranger', 'POST', '/v1/nodes', { driver: 'nonesuch' })
+  // Whether there is something behind a 404 is not told here either.
   await api.as('stranger', 'GET', `/v1/nodes/${uuid}`)
+  await api.as('stranger', 'DELETE', `/v1/nodes/${uuid}`)
+  await api.as('stranger', 'DELETE', '/v1/nodes/absent')
   const seen = await rows('stranger')
-  expect(seen.map((row) => [row.action, row.outcome])).toEqual([['GET /v1/nodes/:node', 'hidden']])
+  expect(seen.map((row) => [row.action, row.outcome])).toEqual([['POST /v1/nodes', 'failed']])
+  const hidden = await rows('system-reader', `?node=${uuid}&outcome=hidden`)
+  expect(hidden.map((row) => row.action)).toEqual(['DELETE /v1/nodes/:node', 'GET /v1/nodes/:node'])
   const { text } = await api.as('stranger', 'GET', `/v1/audit?node=${uuid}&project=${api.projects.lessee}`)
   expect(JSON.parse(text).audit).toEqual([])
 })

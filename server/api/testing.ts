@@ -14,9 +14,10 @@ import { type Config, defaultConfig } from '../config.ts'
 import { createHardware } from '../hardware/index.ts'
 import { createConductorDirectory } from '../inventory/index.ts'
 import { createProvisioner, type Provisioner } from '../provision/index.ts'
-import type { Db } from '../store/index.ts'
+import type { Db, Store } from '../store/index.ts'
 import { testStore } from '../store/testing.ts'
 import { createApp } from './app.ts'
+import type { ApiDeps } from './deps.ts'
 
 /** Who calls: a role on the system or on a project. `null` project is the system. */
 const personas = {
@@ -44,9 +45,17 @@ export interface Answer {
   text: string
 }
 
+/** What an error answer says, whichever of the two forms it has. */
+export function faultOf(body: unknown): string {
+  const inner = JSON.parse((body as { error_message: string }).error_message)
+  return inner.faultstring ?? inner.description
+}
+
 export interface TestApi {
   app: FastifyInstance
+  deps: ApiDeps
   db: Db
+  pool: Store['pool']
   provisioner: Provisioner
   projects: Record<'owner' | 'lessee' | 'stranger' | 'service', string>
   tokens: Record<Persona, string>
@@ -90,7 +99,8 @@ export async function testApi(own: Partial<Config> = {}): Promise<TestApi> {
     log,
   })
   const conductors = createConductorDirectory(db, config['conductor.liveness_seconds'])
-  const app = await createApp({ config, db, log, authenticator, policy, hardware, provisioner, conductors })
+  const deps = { config, db, log, authenticator, policy, hardware, provisioner, conductors }
+  const app = await createApp(deps)
   await app.ready()
   await provisioner.start()
 
@@ -116,7 +126,9 @@ export async function testApi(own: Partial<Config> = {}): Promise<TestApi> {
   let serial = 0
   return {
     app,
+    deps,
     db,
+    pool: store.pool,
     provisioner,
     projects,
     tokens,
