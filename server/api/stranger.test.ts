@@ -1,0 +1,393 @@
+/** The other tenant: for every route there is, what somebody gets who has nothing to do with a node. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { baremetalRoutes } from './app.ts'
+import type { Route } from './baremetal/routes.ts'
+import { type Answer, type TestApi, testApi } from './testing.ts'
+
+/** In every text of the other tenant's objects; no answer to the stranger may have it. */
+const mark = 'ZEBRA'
+const absent = {
+  uuid: '6ccd1e7a-0000-4000-8000-000000000000',
+  name: 'absent-name',
+  address: '02:00:00:00:00:99',
+}
+
+let api: TestApi
+let routes: Route[]
+/** The other tenant's. */
+let node: { uuid: string; name: string }
+let port: { uuid: string }
+let entry: string
+
+beforeAll(async () => {
+  api = await testApi()
+  routes = baremetalRoutes(api.deps)
+  node = await api.node({ name: `${mark}-name` })
+  const object = JSON.stringify({ text: `${mark}-object` })
+  await api.db
+    .updateTable('nodes')
+    .set({
+      driver_info: JSON.stringify({ ipmi_address: `${mark}.example`, ipmi_password: `${mark}-password` }),
+      driver_internal_info: object,
+      properties: object,
+      instance_info: object,
+      extra: object,
+      network_data: object,
+      raid_config: object,
+      target_raid_config: object,
+      clean_step: object,
+      deploy_step: object,
+      service_step: object,
+      instance_name: `${mark}-instance`,
+      instance_uuid: '6ccd1e7a-1111-4000-8000-00000000aaaa',
+      resource_class: `${mark}-class`,
+      conductor_group: '',
+      maintenance_reason: `${mark}-reason`,
+      fault: `${mark}-fault`,
+      last_error: `${mark}-error`,
+      protected_reason: `${mark}-protected`,
+      retired_reason: `${mark}-retired`,
+      description: `${mark}-description`,
+      shard: `${mark}-shard`,
+      health: `${mark}-health`,
+      traits: [`CUSTOM_${mark}`],
+      boot_mode: `${mark}-boot`,
+    })
+    .where('uuid', '=', node.uuid)
+    .execute()
+  const made = await api.as('system-admin', 'POST', '/v1/ports', {
+    node_uuid: node.uuid,
+    address: '02:00:00:00:00:01',
+    name: `${mark}-port`,
+    description: `${mark}-port`,
+    extra: { text: mark },
+    physical_network: `${mark}-net`,
+    category: mark,
+    vendor: mark,
+    local_link_connection: { switch_id: '02:00:00:00:00:02', port_id: mark, switch_info: mark },
+  })
+  expect(made.status).toBe(201)
+  port = made.body
+  await api.as('system-admin', 'POST', '/v1/nodes', {
+    driver: 'fake-hardware',
+    owner: api.projects.owner,
+    parent_node: node.uuid,
+    name: `${mark}-child`,
+  })
+  entry = crypto.randomUUID()
+  await api.db
+    .insertInto('node_history')
+    .values({ uuid: entry, node_uuid: node.uuid, severity: 'ERROR', event: mark, event_type: 'provisioning' })
+    .execute()
+})
+afterAll(() => api.close())
+
+/** For each word in a path: what the other tenant has there, and what nobody has; null for what is of the system. */
+const subjects = (): Record<string, readonly (readonly [string, string])[] | null> => ({
+  node: [
+    [node.uuid, absent.uuid],
+    [node.name, absent.name],
+  ],
+  port: [
+    [port.uuid, absent.uuid],
+    [`${mark}-port`, absent.name],
+  ],
+  entry: [[entry, absent.uuid]],
+  trait: [[`CUSTOM_${mark}`, 'CUSTOM_ABSENT']],
+  driver: null,
+  host: null,
+})
+
+/** For each query parameter: values that point at the other tenant's things, and at nothing. */
+const queries = (): Record<string, readonly (readonly [string, string])[]> => ({
+  node: [
+    [node.uuid, absent.uuid],
+    [node.name, absent.name],
+  ],
+  node_uuid: [[node.uuid, absent.uuid]],
+  parent_node: [
+    [node.uuid, absent.uuid],
+    [node.name, absent.name],
+  ],
+  marker: [
+    [node.uuid, absent.uuid],
+    [port.uuid, absent.uuid],
+    [entry, absent.uuid],
+  ],
+  instance_uuid: [['6ccd1e7a-1111-4000-8000-00000000aaaa', absent.uuid]],
+  instance_name: [[`${mark}-instance`, absent.name]],
+  resource_class: [[`${mark}-class`, absent.name]],
+  fault: [[`${mark}-fault`, absent.name]],
+  shard: [[`${mark}-shard`, absent.name]],
+  owner: [[api.projects.owner, absent.name]],
+  lessee: [[api.projects.lessee, absent.name]],
+  project: [[api.projects.owner, absent.name]],
+  description_contains: [[mark, absent.name]],
+  address: [['02:00:00:00:00:01', absent.address]],
+  portgroup: [[node.name, absent.name]],
+  conductor: [[api.deps.config['conductor.host'], absent.name]],
+})
+/** Parameters that ask for a shape, not for an object: whatever they are, the list is empty. */
+const shapes: Record<string, string> = {
+  limit: '1',
+  sort_key: 'uuid',
+  sort_dir: 'desc',
+  fields: 'uuid',
+  detail: 'true',
+  associated: 'true',
+  maintenance: 'false',
+  retired: 'false',
+  sharded: 'true',
+  include_children: 'true',
+  provision_state: 'enroll',
+  driver: 'fake-hardware',
+  conductor_group: '',
+  conductor_groups: 'none',
+  chassis_uuid: absent.uuid,
+  reset_interfaces: 'false',
+  type: 'dynamic',
+}
+
+/** A body that a route takes, by method and path. */
+const bodies: Record<string, unknown> = {
+  'PATCH /nodes/:node': [{ op: 'add', path: '/extra/a', value: 1 }],
+  'PUT /nodes/:node/maintenance': { reason: 'x' },
+  'PUT /nodes/:node/states/power': { target: 'power on' },
+  'PUT /nodes/:node/states/provision': { target: 'manage' },
+  'PUT /nodes/:node/management/boot_device': { boot_device: 'pxe' },
+  'PUT /nodes/:node/traits': { traits: ['CUSTOM_X'] },
+  'PATCH /ports/:port': [{ op: 'add', path: '/extra/a', value: 1 }],
+}
+
+/** What routes without an object in their path give a stranger. */
+const plain: Record<string, 'list' | 'system' | 'public' | 'tested below'> = {
+  'GET /': 'public',
+  'GET /nodes': 'list',
+  'GET /nodes/detail': 'list',
+  'POST /nodes': 'tested below',
+  'GET /nodes/validate': 'tested below',
+  'GET /ports': 'list',
+  'GET /ports/detail': 'list',
+  'POST /ports': 'tested below',
+  'GET /drivers': 'system',
+  'GET /conductors': 'system',
+  'GET /audit': 'list',
+}
+
+const keyOf = (route: Route): string => `${route.method} ${route.path}`
+const wordsOf = (route: Route): string[] =>
+  [...route.path.matchAll(/:(\w+)/g)].map((match) => match[1] as string)
+const send = (route: Route, path: string): Promise<Answer> => {
+  if (route.body && !(keyOf(route) in bodies))
+    throw new Error(`give the table "bodies" a body that ${keyOf(route)} takes`)
+  return api.as('stranger', route.method, `/v1${path}`, bodies[keyOf(route)])
+}
+
+/** What can be compared of two answers: without what is different for every request, and the names that were sent. */
+function comparable(answer: Answer, sent: readonly string[]): unknown {
+  const { date: _, 'openstack-request-id': __, 'x-openstack-request-id': ___, ...headers } = answer.headers
+  delete headers['content-length']
+  return {
+    status: answer.status,
+    headers,
+    text: sent.reduce((text, word) => text.replaceAll(word, '<it>'), answer.text),
+  }
+}
+
+/** All pairs of paths, to the other tenant's thing and to nothing, of a route with words in its path. */
+function pathsOf(route: Route): (readonly [string, string, string[]])[] {
+  const [first = '', ...others] = wordsOf(route)
+  const table = subjects()
+  for (const word of [first, ...others])
+    if (!(word in table)) throw new Error(`give the table "subjects" what :${word} of ${keyOf(route)} may be`)
+  return (table[first] ?? []).map(([there, nowhere]) => {
+    const fill = (value: string) =>
+      others.reduce(
+        (path, word) => path.replace(`:${word}`, table[word]?.[0]?.[0] ?? ''),
+        route.path.replace(`:${first}`, value),
+      )
+    return [fill(there), fill(nowhere), [there, nowhere]] as const
+  })
+}
+
+describe('the table of routes', () => {
+  it('has rules for every route that is not public, and every rule exists', () => {
+    for (const route of routes) {
+      if (route.rules === 'public') continue
+      expect([keyOf(route), route.rules.length > 0]).toEqual([keyOf(route), true])
+      for (const rule of route.rules) expect([rule, api.deps.policy.has(rule)]).toEqual([rule, true])
+    }
+    expect(routes.filter((route) => route.rules === 'public').map(keyOf)).toEqual(['GET /'])
+  })
+})
+
+describe('without a valid token', () => {
+  it.each([['none'], ['a wrong one']])('(%s) every route but the public ones answers 401', async (kind) => {
+    for (const route of routes) {
+      const url = `/v1${route.path.replaceAll(/:\w+/g, kind === 'none' ? node.uuid : absent.uuid)}`
+      const answer = await api.app.inject({
+        method: route.method,
+        url,
+        headers: kind === 'none' ? {} : { 'x-auth-token': 'gAAAA-wrong' },
+        ...(route.body ? { payload: '{not json' } : {}),
+      })
+      const isPublic = route.rules === 'public'
+      expect([keyOf(route), answer.statusCode]).toEqual([keyOf(route), isPublic ? 200 : 401])
+      if (isPublic) continue
+      expect(answer.headers['www-authenticate']).toMatch(/^Keystone uri="/)
+      expect(answer.json().error).toMatchObject({ code: 401, title: 'Unauthorized' })
+    }
+  })
+
+  it('neither unknown routes nor wrong methods are told from others', async () => {
+    for (const [method, url] of [
+      ['GET', '/v1/nonesuch'],
+      ['PUT', '/v1/nodes'],
+      ['OPTIONS', '/v1/nodes'],
+    ] as const)
+      expect([url, (await api.app.inject({ method, url })).statusCode]).toEqual([url, 401])
+  })
+})
+
+describe('a stranger', () => {
+  it('cannot tell the other tenant’s object from one that is not there, on any route', async () => {
+    const before = JSON.stringify(await everything())
+    let compared = 0
+    for (const route of routes) {
+      const words = wordsOf(route)
+      if (words.length === 0) continue
+      if (words.every((word) => subjects()[word] === null)) {
+        const host = api.deps.config['conductor.host']
+        const there = await send(route, route.path.replace(':driver', 'fake-hardware').replace(':host', host))
+        const nowhere = await send(route, route.path.replaceAll(/:\w+/g, 'nonesuch'))
+        expect([keyOf(route), there.status]).toEqual([keyOf(route), 403])
+        expect(comparable(there, [])).toEqual(comparable(nowhere, []))
+        continue
+      }
+      for (const [there, nowhere, sent] of pathsOf(route)) {
+        const [real, none] = [await send(route, there), await send(route, nowhere)]
+        // A port is deleted by UUID only, so a name is wrong whatever it names.
+        const byName = keyOf(route) === 'DELETE /ports/:port' && sent[1] === absent.name
+        expect([keyOf(route), there, real.status]).toEqual([keyOf(route), there, byName ? 400 : 404])
+        expect([keyOf(route), comparable(real, sent)]).toEqual([keyOf(route), comparable(none, sent)])
+        expect(comparable(real, sent)).not.toMatchObject({ text: expect.stringContaining(mark) })
+        compared++
+      }
+    }
+    expect(compared).toBeGreaterThan(20)
+    expect(JSON.stringify(await everything())).toBe(before)
+  })
+
+  it('is shown nothing by lists, and learns nothing by their parameters', async () => {
+    for (const route of routes) {
+      if (wordsOf(route).length > 0) continue
+      const kind = plain[keyOf(route)]
+      if (!kind) throw new Error(`say in the table "plain" what a stranger gets of ${keyOf(route)}`)
+      if (kind === 'tested below') continue
+      const answer = await send(route, route.path)
+      expect([keyOf(route), answer.status]).toEqual([keyOf(route), kind === 'system' ? 403 : 200])
+      if (keyOf(route) === 'GET /audit') continue
+      expect(answer.text).not.toContain(mark)
+      if (kind !== 'list') continue
+      expect(Object.values(answer.body)).toEqual([[]])
+      for (const name of Object.keys(route.query ?? {})) {
+        const pairs = queries()[name]
+        if (!pairs && !(name in shapes))
+          throw new Error(`give a table of this test values of ?${name}= of ${keyOf(route)}`)
+        const ask = (value: string) => send(route, `${route.path}?${name}=${encodeURIComponent(value)}`)
+        if (!pairs) {
+          const { status, text } = await ask(shapes[name] as string)
+          expect([name, status, text.includes(mark)]).toEqual([name, 200, false])
+        }
+        for (const sent of pairs ?? []) {
+          const [real, none] = [await ask(sent[0]), await ask(sent[1])]
+          expect([keyOf(route), name, comparable(real, sent)]).toEqual([
+            keyOf(route),
+            name,
+            comparable(none, sent),
+          ])
+        }
+      }
+    }
+  })
+
+  it('reads in the audit of nothing but what it was told', async () => {
+    const { body } = await api.as('stranger', 'GET', '/v1/audit')
+    expect(body.audit.length).toBeGreaterThan(0)
+    for (const { path: _, reason: __, ...row } of body.audit) {
+      expect(row).toMatchObject({ project: api.projects.stranger, node: null, target: null })
+      expect(JSON.stringify(row)).not.toMatch(new RegExp(`${mark}|${node.uuid}|hidden`))
+    }
+    for (const query of [`node=${node.uuid}`, 'outcome=hidden', `project=${api.projects.owner}`])
+      expect((await api.as('stranger', 'GET', `/v1/audit?${query}`)).body).toEqual({ audit: [] })
+  })
+
+  it('learns nothing from validate by query, new ports, parents and new homes of ports', async () => {
+    const same = async (ask: (it: string) => Promise<Answer>, status: number, names = true) => {
+      for (const sent of [
+        [node.uuid, absent.uuid] as const,
+        ...(names ? [[node.name, absent.name] as const] : []),
+      ]) {
+        const [real, none] = [await ask(sent[0]), await ask(sent[1])]
+        expect([sent[0], real.status]).toEqual([sent[0], status])
+        expect(comparable(real, sent)).toEqual(comparable(none, sent))
+      }
+    }
+    await same((it) => api.as('stranger', 'GET', `/v1/nodes/validate?node=${it}`), 404)
+    await same((it) => api.as('stranger', 'GET', `/v1/nodes/validate?node_uuid=${it}`), 404)
+    const address = '02:00:00:00:00:77'
+    await same((it) => api.as('stranger', 'POST', '/v1/ports', { node_uuid: it, address }), 403)
+    await same((it) => api.as('stranger', 'POST', '/v1/ports', { node_ident: it, address }), 403)
+    await same(
+      (it) => api.as('stranger', 'POST', '/v1/nodes', { driver: 'fake-hardware', parent_node: it }),
+      400,
+    )
+    const own = await api.as('stranger', 'POST', '/v1/nodes', { driver: 'fake-hardware' })
+    expect([own.status, own.body.owner]).toEqual([201, api.projects.stranger])
+    const patch = (path: string, root: string) => (it: string) =>
+      api.as('stranger', 'PATCH', path, [{ op: 'add', path: root, value: it }])
+    await same(patch(`/v1/nodes/${own.body.uuid}`, '/parent_node'), 403)
+    const ownPort = await api.as('stranger', 'POST', '/v1/ports', { node_uuid: own.body.uuid, address })
+    expect(ownPort.status).toBe(201)
+    await same(patch(`/v1/ports/${ownPort.body.uuid}`, '/node_uuid'), 400)
+    // What is its own it finds, alone.
+    expect((await api.as('stranger', 'GET', '/v1/nodes?limit=1')).body.nodes).toHaveLength(1)
+    const next = (await api.as('stranger', 'GET', '/v1/nodes?limit=1')).body.next as string
+    const after = await api.as('stranger', 'GET', next.replace('http://baremetal.test:6385', ''))
+    expect(after.body).toEqual({ nodes: [] })
+    await api.as('system-admin', 'DELETE', `/v1/nodes/${own.body.uuid}`)
+  })
+})
+
+describe('a lessee', () => {
+  it('is shown nothing of the BMC, nor of errors that name it, wherever it looks', async () => {
+    for (const path of ['', '/states', '/traits', '/ports', '/ports/detail', '/validate', '/children'])
+      for (const who of ['lessee-admin', 'lessee-reader'] as const) {
+        const { text } = await api.as(who, 'GET', `/v1/nodes/${node.uuid}${path}`)
+        for (const secret of [`${mark}.example`, `${mark}-password`, `${mark}-error`, `${mark}-reason`])
+          expect([path, text.includes(secret)]).toEqual([path, false])
+      }
+    for (const path of ['/v1/nodes/detail', '/v1/nodes?fields=maintenance_reason,last_error,driver_info']) {
+      const { text } = await api.as('lessee-admin', 'GET', path)
+      for (const secret of [`${mark}.example`, `${mark}-error`, `${mark}-reason`])
+        expect([path, text.includes(secret)]).toEqual([path, false])
+    }
+    expect((await api.as('owner-reader', 'GET', `/v1/nodes/${node.uuid}`)).text).toContain(`${mark}-reason`)
+  })
+
+  it('sees a child only if it leases the child itself', async () => {
+    expect((await api.as('lessee-admin', 'GET', `/v1/nodes/${node.uuid}/children`)).body.children).toEqual([])
+    expect(
+      (await api.as('owner-reader', 'GET', `/v1/nodes/${node.uuid}/children`)).body.children,
+    ).toHaveLength(1)
+  })
+})
+
+/** All that a write could have changed. */
+async function everything(): Promise<unknown> {
+  return {
+    nodes: await api.db.selectFrom('nodes').selectAll().orderBy('id').execute(),
+    ports: await api.db.selectFrom('ports').selectAll().orderBy('id').execute(),
+    history: await api.db.selectFrom('node_history').selectAll().orderBy('id').execute(),
+  }
+}
