@@ -16,7 +16,7 @@ export interface Keyset {
  * Restricts a query to one page of `table`. `markerRow` finds the marker among the rows the caller may see.
  * @throws LeaseholdError 'not-found' for a marker that the caller does not see.
  */
-export async function keysetPage<Table extends 'nodes' | 'ports' | 'node_history', Row>(
+export async function keysetPage<Table extends keyof Database & string, Row>(
   query: SelectQueryBuilder<Database, Table, Row>,
   table: Table,
   page: Keyset,

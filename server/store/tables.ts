@@ -205,12 +205,70 @@ export interface AuditTable {
   reason: string | null
 }
 
+/** One step of a deploy template (`priority`) or of a runbook (`order`). */
+export interface StoredStep {
+  interface: string
+  step: string
+  args: Record<string, unknown>
+  priority?: number
+  order?: number
+}
+
+export interface DeployTemplatesTable {
+  id: Generated<string>
+  uuid: string
+  name: string
+  steps: ColumnType<StoredStep[], string, string>
+  extra: Json
+  created_at: Created
+  updated_at: Date | null
+}
+
+export interface RunbooksTable {
+  id: Generated<string>
+  uuid: string
+  name: string
+  description: string | null
+  steps: ColumnType<StoredStep[], string, string>
+  disable_ramdisk: Defaulted<boolean>
+  extra: Json
+  owner: string | null
+  public: Defaulted<boolean>
+  traits: Defaulted<string[]>
+  created_at: Created
+  updated_at: Date | null
+}
+
+/** A condition or an action of an inspection rule. */
+export interface StoredRulePart {
+  op: string
+  args: unknown[] | Record<string, unknown>
+  loop?: unknown[] | Record<string, unknown>
+  multiple?: 'any' | 'all' | 'first' | 'last'
+}
+
+export interface InspectionRulesTable {
+  id: Generated<string>
+  uuid: string
+  priority: Defaulted<number>
+  description: string | null
+  phase: Defaulted<string>
+  sensitive: Defaulted<boolean>
+  conditions: ColumnType<StoredRulePart[], string | undefined, string>
+  actions: ColumnType<StoredRulePart[], string, string>
+  created_at: Created
+  updated_at: Date | null
+}
+
 export interface Database {
   audit: AuditTable
   nodes: NodesTable
   ports: PortsTable
   conductors: ConductorsTable
   node_history: NodeHistoryTable
+  deploy_templates: DeployTemplatesTable
+  runbooks: RunbooksTable
+  inspection_rules: InspectionRulesTable
   projects: ProjectsTable
   users: UsersTable
   roles: RolesTable
