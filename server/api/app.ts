@@ -61,12 +61,17 @@ const otherRoots = /^\/(v1|identity|healthz|readyz|metrics)(\/|\?|$)/
 
 /** Makes the service; it listens when told to. */
 export async function createApp(deps: ApiDeps): Promise<FastifyInstance> {
+  const requestMs = deps.config['api.request_timeout_seconds'] * 1000
   const app = Fastify({
     loggerInstance: deps.log as FastifyBaseLogger,
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'reqId' }),
     bodyLimit: bodyLimitBytes,
-    requestTimeout: deps.config['api.request_timeout_seconds'] * 1000,
-    http: { connectionsCheckingInterval: Math.min(5_000, deps.config['api.request_timeout_seconds'] * 250) },
+    requestTimeout: requestMs,
+    // Node heeds the limit of the whole request only if that of its header is no longer.
+    http: {
+      headersTimeout: Math.min(60_000, requestMs),
+      connectionsCheckingInterval: Math.min(5_000, requestMs / 4),
+    },
     keepAliveTimeout: 65_000,
     genReqId: () => `req-${randomUUID()}`,
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: 1024 },
@@ -79,6 +84,8 @@ export async function createApp(deps: ApiDeps): Promise<FastifyInstance> {
     clientErrorHandler: answerBrokenRequest,
   })
   const { config } = deps
+  // Nothing here depends on `Expect`; Node would answer what it does not know with an empty 417.
+  app.server.on('checkExpectation', (...call) => app.server.emit('request', ...call))
   // Methods that nothing here has get 405 like any other.
   for (const method of METHODS)
     if (method !== 'CONNECT' && !app.supportedMethods.includes(method))
