@@ -32,7 +32,7 @@ wait_for() {
   local left=$(($1 * 10)); shift
   until "$@" >/dev/null 2>&1; do
     left=$((left - 1))
-    if [ "$left" -le 0 ]; then echo "ironic.sh: timed out: $*; see $dir" >&2; exit 1; fi
+    if [ "$left" -le 0 ]; then echo "ironic.sh: timed out: $*" >&2; tail -qn 3 "$dir"/*.log "$dir"/*.out >&2 || true; exit 1; fi
     sleep 0.1
   done
 }
@@ -56,8 +56,9 @@ tempdir = $dir/tmp
 enabled_hardware_types = fake-hardware
 enabled_network_interfaces = noop
 default_network_interface = noop
+enabled_storage_interfaces = fake,noop
 CONF
-    for kind in bios boot console deploy inspect management power raid rescue storage vendor; do
+    for kind in bios boot console deploy inspect management power raid rescue vendor; do
       echo "enabled_${kind}_interfaces = fake"
     done
     cat <<CONF

@@ -40,7 +40,7 @@ Measures this service, started for it, and whatever else is named; all on loopba
   --help
 `
 
-await main()
+await main().catch((error: Error) => fail(error.message, 1))
 
 async function main(): Promise<void> {
   const { values, tokens } = parse()
@@ -175,7 +175,7 @@ function say(line: string): void {
   process.stderr.write(`${line}\n`)
 }
 
-function fail(message: string): never {
+function fail(message: string, code = 2): never {
   process.stderr.write(`bench: ${message}\n`)
-  process.exit(2)
+  process.exit(code)
 }
