@@ -12,6 +12,7 @@ import type { TSchema } from 'typebox'
 import type { Caller } from '../access/index.ts'
 import { auditRoutes, recordCalls } from './audit.ts'
 import { conductorRoutes } from './baremetal/conductors.ts'
+import { deployTemplateRoutes } from './baremetal/deploy-templates.ts'
 import { driverRoutes } from './baremetal/drivers.ts'
 import { entrance } from './baremetal/entrance.ts'
 import { answerError, RoutingError } from './baremetal/errors.ts'
@@ -20,6 +21,8 @@ import { nodeRoutes } from './baremetal/nodes.ts'
 import { portRoutes } from './baremetal/ports.ts'
 import { onlyGet, rootDocument, rootRoutes } from './baremetal/root.ts'
 import { type Route, registerRoutes } from './baremetal/routes.ts'
+import { runbookTraitRoutes } from './baremetal/runbook-traits.ts'
+import { runbookRoutes } from './baremetal/runbooks.ts'
 import { answerBrokenRequest, answerUnreadableUrl } from './connection.ts'
 import type { ApiDeps } from './deps.ts'
 import { registerIdentity } from './identity/index.ts'
@@ -52,6 +55,9 @@ export const baremetalRoutes = (deps: ApiDeps): Route[] => [
   ...portRoutes(deps),
   ...driverRoutes(deps),
   ...conductorRoutes(deps),
+  ...deployTemplateRoutes(deps),
+  ...runbookRoutes(deps),
+  ...runbookTraitRoutes(deps),
   ...auditRoutes(deps),
 ]
 

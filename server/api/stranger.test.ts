@@ -18,6 +18,7 @@ let routes: Route[]
 let node: { uuid: string; name: string }
 let port: { uuid: string }
 let entry: string
+let runbook: string
 
 beforeAll(async () => {
   api = await testApi()
@@ -79,6 +80,16 @@ beforeAll(async () => {
     .insertInto('node_history')
     .values({ uuid: entry, node_uuid: node.uuid, severity: 'ERROR', event: mark, event_type: 'provisioning' })
     .execute()
+  const steps = [{ interface: 'deploy', step: 'burnin_cpu', args: { text: mark }, order: 1 }]
+  const written = await api.as('owner-manager', 'POST', '/v1/runbooks', {
+    name: `CUSTOM_${mark}_RUNBOOK`,
+    steps,
+    extra: { text: mark },
+    description: mark,
+  })
+  expect(written.status).toBe(201)
+  runbook = written.body.uuid
+  await api.as('owner-manager', 'PUT', `/v1/runbooks/${runbook}/traits/CUSTOM_${mark}`)
 })
 afterAll(() => api.close())
 
@@ -94,8 +105,13 @@ const subjects = (): Record<string, readonly (readonly [string, string])[] | nul
   ],
   entry: [[entry, absent.uuid]],
   trait: [[`CUSTOM_${mark}`, 'CUSTOM_ABSENT']],
+  runbook: [
+    [runbook, absent.uuid],
+    [`CUSTOM_${mark}_RUNBOOK`, absent.name],
+  ],
   driver: null,
   host: null,
+  template: null,
 })
 
 /** For each query parameter: values that point at the other tenant's things, and at nothing. */
@@ -113,6 +129,7 @@ const queries = (): Record<string, readonly (readonly [string, string])[]> => ({
     [node.uuid, absent.uuid],
     [port.uuid, absent.uuid],
     [entry, absent.uuid],
+    [runbook, absent.uuid],
   ],
   instance_uuid: [['6ccd1e7a-1111-4000-8000-00000000aaaa', absent.uuid]],
   instance_name: [[`${mark}-instance`, absent.name]],
@@ -157,6 +174,13 @@ const bodies: Record<string, unknown> = {
   'PUT /nodes/:node/management/boot_device': { boot_device: 'pxe' },
   'PUT /nodes/:node/traits': { traits: ['CUSTOM_X'] },
   'PATCH /ports/:port': [{ op: 'add', path: '/extra/a', value: 1 }],
+  'POST /deploy_templates': {
+    name: 'CUSTOM_X',
+    steps: [{ interface: 'bios', step: 'x', args: {}, priority: 1 }],
+  },
+  'PATCH /deploy_templates/:template': [{ op: 'add', path: '/extra/a', value: 1 }],
+  'PATCH /runbooks/:runbook': [{ op: 'add', path: '/extra/a', value: 1 }],
+  'PUT /runbooks/:runbook/traits': { traits: ['CUSTOM_X'] },
 }
 
 /** What routes without an object in their path give a stranger. */
@@ -171,6 +195,10 @@ const plain: Record<string, 'list' | 'system' | 'public' | 'tested below'> = {
   'POST /ports': 'tested below',
   'GET /drivers': 'system',
   'GET /conductors': 'system',
+  'GET /deploy_templates': 'system',
+  'POST /deploy_templates': 'system',
+  'GET /runbooks': 'list',
+  'POST /runbooks': 'tested below',
   'GET /audit': 'list',
 }
 
@@ -258,7 +286,13 @@ describe('a stranger', () => {
       if (words.length === 0) continue
       if (words.every((word) => subjects()[word] === null)) {
         const host = api.deps.config['conductor.host']
-        const there = await send(route, route.path.replace(':driver', 'fake-hardware').replace(':host', host))
+        const there = await send(
+          route,
+          route.path
+            .replace(':driver', 'fake-hardware')
+            .replace(':host', host)
+            .replace(':template', 'CUSTOM_X'),
+        )
         const nowhere = await send(route, route.path.replaceAll(/:\w+/g, 'nonesuch'))
         expect([keyOf(route), there.status]).toEqual([keyOf(route), 403])
         expect(comparable(there, [])).toEqual(comparable(nowhere, []))
@@ -268,7 +302,9 @@ describe('a stranger', () => {
         const [real, none] = [await send(route, there), await send(route, nowhere)]
         // A port is deleted by UUID only, so a name is wrong whatever it names.
         const byName = keyOf(route) === 'DELETE /ports/:port' && sent[1] === absent.name
-        expect([keyOf(route), there, real.status]).toEqual([keyOf(route), there, byName ? 400 : 404])
+        // As in Ironic a hidden runbook is a 403; so is one that is not there.
+        const refusal = words[0] === 'runbook' ? 403 : byName ? 400 : 404
+        expect([keyOf(route), there, real.status]).toEqual([keyOf(route), there, refusal])
         expect([keyOf(route), comparable(real, sent)]).toEqual([keyOf(route), comparable(none, sent)])
         expect(comparable(real, sent)).not.toMatchObject({ text: expect.stringContaining(mark) })
         compared++
@@ -388,6 +424,7 @@ async function everything(): Promise<unknown> {
   return {
     nodes: await api.db.selectFrom('nodes').selectAll().orderBy('id').execute(),
     ports: await api.db.selectFrom('ports').selectAll().orderBy('id').execute(),
+    runbooks: await api.db.selectFrom('runbooks').selectAll().orderBy('id').execute(),
     history: await api.db.selectFrom('node_history').selectAll().orderBy('id').execute(),
   }
 }

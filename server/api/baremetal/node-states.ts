@@ -10,6 +10,9 @@ import { asBoolean, looseBoolean, nullable } from './fields.ts'
 import { nodeFor, requireRules, showNodes } from './node-access.ts'
 import { nodeFields } from './node-fields.ts'
 import type { Call, Route } from './routes.ts'
+import { runbookForNode } from './runbook-access.ts'
+import { runbooksSince } from './runbook-fields.ts'
+import { requireStepRules } from './stored-steps.ts'
 import { notAcceptable } from './versions.ts'
 
 const invalid = (message: string): LeaseholdError => new LeaseholdError('invalid', message)
@@ -42,6 +45,7 @@ const provisionBody = Type.Object(
     service_steps: Type.Optional(nullable(Type.Array(step, { maxItems: 1000 }))),
     rescue_password: Type.Optional(nullable(Type.String({ maxLength: 1024 }))),
     disable_ramdisk: Type.Optional(nullable(looseBoolean)),
+    runbook: Type.Optional(nullable(Type.String({ maxLength: 255 }))),
   },
   { additionalProperties: false },
 )
@@ -90,6 +94,7 @@ export function nodeStateRoutes(deps: ApiDeps): Route[] {
         'baremetal:node:set_provision_state',
         'baremetal:node:set_provision_state:clean_steps',
         'baremetal:node:set_provision_state:service_steps',
+        'baremetal:runbook:use',
       ],
       body: provisionBody,
       // A configdrive may be large.
@@ -140,7 +145,10 @@ async function setProvision(deps: ApiDeps, call: Call): Promise<undefined> {
   if (body.service_steps) requireRules(deps, call, node, ['baremetal:node:set_provision_state:service_steps'])
   checkMaintenance(node, target as Verb)
   checkVerb(node, target)
-  const options = optionsOf(deps, call, node, target, body)
+  const options = {
+    ...optionsOf(deps, call, node, target, body),
+    ...(await stepsOfRunbook(deps, call, node, target, body)),
+  }
   await deps.provisioner.begin({ node, verb: target, caller: whoAsks(call), options })
   call.reply.header('location', statesLocation(call, node))
 }
@@ -173,22 +181,28 @@ function optionsOf(
     throw notAcceptable(110)
   if (target === 'unhold' && version < 85) throw notAcceptable(85)
   if (target === 'service' && version < 87) throw notAcceptable(87)
-  checkStepRules(deps, call, node, body)
+  const steps = ['clean_steps', 'deploy_steps', 'service_steps'].flatMap((name) => body[name] ?? [])
+  requireStepRules(deps, call, steps as { interface?: unknown; step?: unknown }[], node)
   return options as VerbOptions
 }
 
-/** Rules of single steps, when the operator's policy file has any. */
-function checkStepRules(deps: ApiDeps, call: Call, node: Node, body: Record<string, unknown>): void {
-  const steps = ['clean_steps', 'deploy_steps', 'service_steps'].flatMap(
-    (name) => (body[name] ?? []) as { interface?: unknown; step?: unknown }[],
-  )
-  const rules = steps.map(
-    ({ interface: type, step: name }) => `baremetal:step:execute:${String(type)}.${String(name)}` as const,
-  )
-  requireRules(
-    deps,
-    call,
-    node,
-    rules.filter((rule) => deps.policy.has(rule)),
-  )
+/** The steps of a runbook, in place of steps that are given one by one. */
+async function stepsOfRunbook(
+  deps: ApiDeps,
+  call: Call,
+  node: Node,
+  target: string,
+  body: Record<string, unknown>,
+): Promise<Pick<VerbOptions, 'cleanSteps' | 'serviceSteps' | 'disableRamdisk'>> {
+  if (body.runbook === undefined || body.runbook === null) return {}
+  if (call.version < runbooksSince) throw notAcceptable(runbooksSince)
+  if (target !== 'clean' && target !== 'service')
+    throw invalid(`"runbook" is only valid with target clean or service, not ${target}.`)
+  if (body.clean_steps || body.service_steps)
+    throw invalid('"runbook" brings its own steps: leave out "clean_steps" and "service_steps".')
+  const { steps, disable_ramdisk } = await runbookForNode(deps, call, body.runbook as string, node)
+  return {
+    [target === 'clean' ? 'cleanSteps' : 'serviceSteps']: steps,
+    ...(disable_ramdisk ? { disableRamdisk: true } : {}),
+  }
 }

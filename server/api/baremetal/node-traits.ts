@@ -110,7 +110,8 @@ export function traitRoutes(deps: ApiDeps): Route[] {
   ]
 }
 
-function checkTrait(trait: string): void {
+/** @throws LeaseholdError 'invalid' for what is neither a standard trait nor a custom one. */
+export function checkTrait(trait: string): void {
   if (trait.length > 255 || !traitName.test(trait))
     throw invalid(
       `Invalid trait "${trait.slice(0, 255)}": use a standard trait or CUSTOM_ followed by A-Z, 0-9 and _, at most 255 characters.`,

@@ -5,7 +5,15 @@ import type { Call, Route } from './routes.ts'
 import { maximumVersion, minimumVersion } from './versions.ts'
 
 /** First microversion of each collection that is served. */
-const collections: Readonly<Record<string, number>> = { nodes: 1, ports: 1, drivers: 1, conductors: 49 }
+const collections: Readonly<Record<string, number>> = {
+  nodes: 1,
+  ports: 1,
+  drivers: 1,
+  conductors: 49,
+  deploy_templates: 55,
+  runbooks: 92,
+  inspection_rules: 96,
+}
 
 const versionDocument = (base: string) => ({
   id: 'v1',
