@@ -87,7 +87,11 @@ export async function testApi(own: Partial<Config> = {}): Promise<TestApi> {
   const log = pino({ level: 'silent' })
   await bootstrap(db, { adminPassword: 'correct horse' })
   const { projects, tokens } = await people(db)
-  const policy = await loadPolicy()
+  const policy = await loadPolicy({
+    overridesFile: config['policy.file'],
+    serviceRoleElevated: config['policy.service_role_elevated_access'],
+    serviceProjectName: config['policy.service_project_name'],
+  })
   const hardware = createHardware({ config, log })
   const authenticator = createAuthenticator(config, { db, log })
   const provisioner = createProvisioner({

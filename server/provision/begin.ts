@@ -7,12 +7,13 @@ import { LeaseholdError, messageOf } from '../errors.ts'
 import type { Hardware, Node } from '../hardware/index.ts'
 import { lockedError } from '../inventory/index.ts'
 import type { Db } from '../store/index.ts'
-import { checkOrder, checkPower } from './checks.ts'
+import { checkOptions, checkOrder, checkPower } from './checks.ts'
 import { chooseConductor } from './choose-conductor.ts'
 import { historyRow, secondsSince } from './history.ts'
 import { changeNode, findNode, type NodeChanges, takingLock } from './nodes.sql.ts'
 import { type Prepared, prepare, prepareResume } from './prepare.ts'
 import { isState, states } from './states.ts'
+import { withTemplates } from './templates.ts'
 import type { Begun, Order, PowerOrder } from './types.ts'
 import { validateFor } from './validate.ts'
 import type { Work } from './work.ts'
@@ -36,8 +37,9 @@ export interface LocalConductor {
 /** See `Provisioner.begin`. */
 export async function begin(desk: Desk, order: Order): Promise<Begun> {
   const { node, verb, caller } = order
-  const options = order.options ?? {}
-  checkOrder(node, verb, options)
+  checkOrder(node, verb, order.options ?? {})
+  const options = await withTemplates(desk.db, node, verb, order.options ?? {})
+  checkOptions(verb, options)
   const prepared = prepare(desk, node, verb, caller, options)
   const changed = await carryThrough(desk, node, prepared, sql`TRUE`, (fresh) =>
     checkOrder(fresh, verb, options),
