@@ -70,4 +70,5 @@ function ruleForOperation({ path, op, value }: PatchOperation): RuleName {
 
 /** What Ironic reads as false in a boolean field: the value itself, 0, or one of these words. */
 const isFalse = (value: unknown): boolean =>
+  typeof value !== 'object' &&
   ['false', 'f', '0', 'off', 'no', 'n'].includes(String(value).trim().toLowerCase())

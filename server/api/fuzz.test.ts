@@ -118,6 +118,9 @@ const bodies: Record<string, unknown[]> = {
       { op: 'replace', path: '/name', value: 'y' },
       { op: 'remove', path: '/description' },
       { op: 'add', path: '/driver', value: 'ipmi' },
+      { op: 'add', path: '/automated_clean', value: false },
+      { op: 'add', path: '/driver_info/ipmi_force_boot_device', value: true },
+      { op: 'add', path: '/properties/capabilities', value: { boot_mode: 'uefi' } },
       { op: 'add', path: '/driver_info/ipmi_address', value: '127.0.0.1' },
     ],
   ],
@@ -208,6 +211,7 @@ const nastyValue: fc.Arbitrary<unknown> = fc.oneof(
     deep(24),
     deep(60),
     Array(2000).fill(0),
+    { toString: 1, valueOf: {} },
     Object.fromEntries([
       ['__proto__', { admin: true }],
       ['constructor', { prototype: {} }],
@@ -406,6 +410,26 @@ describe('whatever is sent', () => {
       { numRuns: 600, endOnFailure: true },
     )
     await stillWell()
+  })
+
+  it('what a machine is told by driver_info, whatever it is', async () => {
+    const { uuid } = await api.node({ driver: 'ipmi' })
+    const headers = { 'x-openstack-ironic-api-version': '1.115' }
+    const keys = Object.keys((await api.as('system-admin', 'GET', '/v1/drivers/ipmi/properties')).body)
+    const info = fc.dictionary(fc.constantFrom(...keys, 'capabilities'), nastyValue, { maxKeys: 4 })
+    await fc.assert(
+      fc.asyncProperty(info, async (given) => {
+        const value = { ...given, ipmi_address: given.ipmi_address ?? '127.0.0.1', ipmi_port: 9 }
+        const body = JSON.stringify([
+          { op: 'add', path: '/driver_info', value },
+          { op: 'add', path: '/properties/capabilities', value: given.capabilities ?? 'x' },
+        ])
+        await judge({ method: 'PATCH', path: `/v1/nodes/${uuid}`, headers, body })
+        await judge({ method: 'GET', path: `/v1/nodes/${uuid}/validate`, headers })
+        await judge({ method: 'GET', path: `/v1/nodes/${uuid}/management/boot_device/supported`, headers })
+      }),
+      { numRuns: 60, endOnFailure: true },
+    )
   })
 
   it('600 requests with anything in headers, path, query and body', { timeout: 60_000 }, async () => {

@@ -11,6 +11,9 @@ const key = fc.oneof(
 const value = fc.jsonValue({ maxDepth: 2 })
 const tree = fc.dictionary(key, value, { maxKeys: 5, noNullPrototype: true })
 const escaped = (segment: string) => segment.replaceAll('~', '~0').replaceAll('/', '~1')
+/** Members in an order of their own; members may hide the usual ways of comparing. */
+const members = (given: unknown): unknown[] =>
+  Object.entries(json(given) as object).sort(([a], [b]) => (a < b ? -1 : 1))
 const at = (...segments: string[]) => `/${segments.map(escaped).join('/')}`
 const apply = (resource: Record<string, unknown>, ...operations: PatchOperation[]) =>
   applyPatch(resource, operations, {})
@@ -33,12 +36,11 @@ describe('any patch', () => {
     fc.assert(
       fc.property(tree, key, value, (extra, name, added) => {
         const { result } = apply({ extra }, { op: 'add', path: at('extra', name), value: added })
-        const made = json(result.extra) as Record<string, unknown>
         const wanted = Object.fromEntries([
           ...Object.entries(extra).filter(([each]) => each !== name),
           [name, added],
         ])
-        expect(Object.entries(made).sort()).toEqual(Object.entries(json(wanted) as object).sort())
+        expect(members(result.extra)).toEqual(members(wanted))
         expect(Object.getPrototypeOf(result.extra)).toBe(Object.prototype)
       }),
     )
@@ -66,10 +68,7 @@ describe('any patch', () => {
         const path = at('extra', name)
         const replaced = () => apply({ extra }, { op: 'replace', path, value: other }).result
         const inTwo = () => apply({ extra }, { op: 'remove', path }, { op: 'add', path, value: other }).result
-        if (Object.hasOwn(extra, name))
-          expect(Object.entries(json(replaced().extra) as object).sort()).toEqual(
-            Object.entries(json(inTwo().extra) as object).sort(),
-          )
+        if (Object.hasOwn(extra, name)) expect(members(replaced().extra)).toEqual(members(inTwo().extra))
         else {
           expect(replaced).toThrow("Couldn't apply patch")
           expect(inTwo).toThrow("Couldn't apply patch")

@@ -74,7 +74,7 @@ export function requireStepRules(
   node?: Pick<Node, 'owner' | 'lessee'>,
 ): void {
   const ruleOf = (step: { interface?: unknown; step?: unknown }): AskableRule =>
-    `baremetal:step:execute:${String(step.interface)}.${String(step.step)}`
+    `baremetal:step:execute:${wordOf(step.interface)}.${wordOf(step.step)}`
   const target = node ? nodeTarget(node) : {}
   const refused = [...new Set(steps.map(ruleOf))].filter(
     (rule) => deps.policy.has(rule) && !deps.policy.allows(rule, call.caller, target),
@@ -85,3 +85,6 @@ export function requireStepRules(
       `Access was denied to the following resource: ${refused.join(', ')}`,
     )
 }
+
+/** What is no text names no step; it is refused later. An object may have a `toString` of its own. */
+const wordOf = (given: unknown): string => (typeof given === 'string' ? given : '')

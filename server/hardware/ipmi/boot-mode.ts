@@ -20,7 +20,12 @@ function readCapabilities(value: unknown): Readonly<Record<string, string>> {
   if (typeof value === 'string' && value.trimStart().startsWith('{')) return readCapabilities(parse(value))
   if (typeof value === 'string') return Object.fromEntries(value.split(',').map(splitPair))
   if (typeof value !== 'object' || value === null) return {}
-  return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, String(each).toLowerCase()]))
+  return Object.fromEntries(
+    Object.entries(value).map(([key, each]) => [
+      key,
+      typeof each === 'object' ? '' : String(each).toLowerCase(),
+    ]),
+  )
 }
 
 function splitPair(pair: string): [string, string] {

@@ -138,9 +138,9 @@ function readCipherSuite(value: unknown): readonly CipherSuiteId[] {
 
 function readBoolean(key: string, value: unknown, byDefault: boolean): boolean {
   if (!isSet(value)) return byDefault
-  const text = String(value).toLowerCase()
-  if (typeof value !== 'object' && ['true', 't', 'yes', 'y', 'on', '1'].includes(text)) return true
-  if (typeof value !== 'object' && ['false', 'f', 'no', 'n', 'off', '0'].includes(text)) return false
+  const text = typeof value === 'object' ? '' : String(value).toLowerCase()
+  if (['true', 't', 'yes', 'y', 'on', '1'].includes(text)) return true
+  if (['false', 'f', 'no', 'n', 'off', '0'].includes(text)) return false
   throw invalid(key, 'must be true or false')
 }
 
