@@ -96,6 +96,58 @@ export interface PortsTable {
   updated_at: Date | null
 }
 
+export interface ChassisTable {
+  id: Generated<string>
+  uuid: string
+  description: string | null
+  extra: Json
+  created_at: Created
+  updated_at: Date | null
+}
+
+export interface PortgroupsTable {
+  id: Generated<string>
+  uuid: string
+  node_uuid: string
+  name: string | null
+  address: string | null
+  extra: Json
+  internal_info: Json
+  mode: string
+  properties: Json
+  standalone_ports_supported: Defaulted<boolean>
+  /** What the ports of the group have, too, when it is set. */
+  physical_network: string | null
+  category: string | null
+  dynamic_portgroup: Defaulted<boolean>
+  created_at: Created
+  updated_at: Date | null
+}
+
+export interface VolumeConnectorsTable {
+  id: Generated<string>
+  uuid: string
+  node_uuid: string
+  type: string
+  connector_id: string
+  extra: Json
+  created_at: Created
+  updated_at: Date | null
+}
+
+export interface VolumeTargetsTable {
+  id: Generated<string>
+  uuid: string
+  node_uuid: string
+  volume_type: string
+  properties: Json
+  boot_index: number
+  volume_id: string
+  extra: Json
+  created_at: Created
+  updated_at: Date | null
+}
+
 export interface ConductorsTable {
   id: Generated<string>
   hostname: string
@@ -260,10 +312,33 @@ export interface InspectionRulesTable {
   updated_at: Date | null
 }
 
+export interface AllocationsTable {
+  id: Generated<string>
+  uuid: string
+  name: string | null
+  state: 'allocating' | 'active' | 'error'
+  owner: string | null
+  node_uuid: string | null
+  resource_class: string | null
+  traits: Defaulted<string[]>
+  candidate_nodes: Defaulted<string[]>
+  extra: Json
+  last_error: string | null
+  attempts: Defaulted<number>
+  retry_at: Defaulted<Date>
+  created_at: Created
+  updated_at: Date | null
+}
+
 export interface Database {
+  allocations: AllocationsTable
   audit: AuditTable
   nodes: NodesTable
   ports: PortsTable
+  portgroups: PortgroupsTable
+  volume_connectors: VolumeConnectorsTable
+  volume_targets: VolumeTargetsTable
+  chassis: ChassisTable
   conductors: ConductorsTable
   node_history: NodeHistoryTable
   deploy_templates: DeployTemplatesTable
