@@ -16,7 +16,8 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   inventory: ['store'],
   audit: ['store'],
   provision: ['store', 'hardware', 'inventory'],
-  api: ['store', 'access', 'hardware', 'inventory', 'provision', 'audit'],
+  scheduling: ['store', 'inventory', 'provision'],
+  api: ['store', 'access', 'hardware', 'inventory', 'provision', 'scheduling', 'audit'],
 }
 /** Files beside the rooms that put them together. */
 const assemblers = ['main.ts', 'demo.ts', 'first-start.ts', 'upkeep.ts']

@@ -10,6 +10,7 @@ import { createCredentials } from './first-start.ts'
 import { createHardware } from './hardware/index.ts'
 import { createConductorDirectory } from './inventory/index.ts'
 import { createProvisioner } from './provision/index.ts'
+import { createAllocator } from './scheduling/index.ts'
 import { AlreadyRunningError, openStore } from './store/index.ts'
 import { startUpkeep } from './upkeep.ts'
 
@@ -102,7 +103,18 @@ async function run(config: Config): Promise<void> {
       log,
     })
     const conductors = createConductorDirectory(db, config['conductor.liveness_seconds'])
-    const app = await createApp({ config, db, log, authenticator, policy, hardware, provisioner, conductors })
+    const allocator = createAllocator({ db, config, log })
+    const app = await createApp({
+      config,
+      db,
+      log,
+      authenticator,
+      policy,
+      hardware,
+      provisioner,
+      conductors,
+      allocator,
+    })
     await app.ready()
     const demo = config.demo
       ? await startDemo({ config, db, hardware, log, passwordOf: credentials.passwordOf })
@@ -110,6 +122,8 @@ async function run(config: Config): Promise<void> {
     if (demo) opened.push({ name: 'lab', close: () => demo.close() })
     await provisioner.start()
     opened.push({ name: 'provisioner', close: () => provisioner.stop() })
+    allocator.start()
+    opened.push({ name: 'allocator', close: () => allocator.stop() })
     const { host, port } = config.listen
     const address = await app.listen({ host, port })
     opened.push({ name: 'api', close: () => app.close() })

@@ -11,6 +11,7 @@ import Fastify, {
 import type { TSchema } from 'typebox'
 import type { Caller } from '../access/index.ts'
 import { auditRoutes, recordCalls } from './audit.ts'
+import { allocationRoutes } from './baremetal/allocations.ts'
 import { conductorRoutes } from './baremetal/conductors.ts'
 import { deployTemplateRoutes } from './baremetal/deploy-templates.ts'
 import { driverRoutes } from './baremetal/drivers.ts'
@@ -58,6 +59,7 @@ export const baremetalRoutes = (deps: ApiDeps): Route[] => [
   ...deployTemplateRoutes(deps),
   ...runbookRoutes(deps),
   ...runbookTraitRoutes(deps),
+  ...allocationRoutes(deps),
   ...auditRoutes(deps),
 ]
 

@@ -5,6 +5,7 @@ import type { Config } from '../config.ts'
 import type { Hardware } from '../hardware/index.ts'
 import type { ConductorDirectory } from '../inventory/index.ts'
 import type { Provisioner } from '../provision/index.ts'
+import type { Allocator } from '../scheduling/index.ts'
 import type { Db } from '../store/index.ts'
 
 export interface ApiDeps {
@@ -16,4 +17,5 @@ export interface ApiDeps {
   hardware: Hardware
   provisioner: Provisioner
   conductors: ConductorDirectory
+  allocator: Allocator
 }

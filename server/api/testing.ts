@@ -14,6 +14,7 @@ import { type Config, defaultConfig } from '../config.ts'
 import { createHardware } from '../hardware/index.ts'
 import { createConductorDirectory } from '../inventory/index.ts'
 import { createProvisioner, type Provisioner } from '../provision/index.ts'
+import { createAllocator } from '../scheduling/index.ts'
 import type { Db, Store } from '../store/index.ts'
 import { testStore } from '../store/testing.ts'
 import { createApp } from './app.ts'
@@ -103,10 +104,12 @@ export async function testApi(own: Partial<Config> = {}): Promise<TestApi> {
     log,
   })
   const conductors = createConductorDirectory(db, config['conductor.liveness_seconds'])
-  const deps = { config, db, log, authenticator, policy, hardware, provisioner, conductors }
+  const allocator = createAllocator({ db, config, log })
+  const deps = { config, db, log, authenticator, policy, hardware, provisioner, conductors, allocator }
   const app = await createApp(deps)
   await app.ready()
   await provisioner.start()
+  allocator.start()
 
   const as: TestApi['as'] = async (persona, method, path, body, version = 'latest') => {
     const answer = await app.inject({
@@ -161,6 +164,7 @@ export async function testApi(own: Partial<Config> = {}): Promise<TestApi> {
     },
     async close() {
       await app.close()
+      await allocator.stop()
       await provisioner.stop()
       authenticator.close()
       await hardware.close()

@@ -1,5 +1,15 @@
 /** The resources of the Bare Metal API: what they are and how they are kept. */
 export {
+  type Chassis,
+  type ChassisChanges,
+  type ChassisColumn,
+  changeChassis,
+  deleteChassis,
+  findChassis,
+  insertChassis,
+  listChassis,
+} from './chassis.sql.ts'
+export {
   type Conductor,
   type ConductorDirectory,
   conductorsFor,
@@ -20,7 +30,7 @@ export {
   listInspectionRules,
   type NewInspectionRule,
 } from './inspection-rules.sql.ts'
-export type { Keyset } from './keyset.ts'
+export { type Keyset, keysetPage } from './keyset.ts'
 export { type LockOptions, lockedError, type NodeLock, releaseLock, takeLock, withLock } from './lock.ts'
 export {
   type ChangeOptions,
@@ -28,6 +38,7 @@ export {
   childrenOf,
   deleteNode,
   findNode,
+  findNodes,
   insertNode,
   listNodes,
   type NewNode,
@@ -37,17 +48,22 @@ export {
   type NodeFilters,
 } from './nodes.sql.ts'
 export {
-  deletePort,
-  findPort,
-  insertPort,
-  listPorts,
-  type NewPort,
+  deleteOwned,
+  findOwned,
+  insertOwned,
+  listOwned,
+  type NewOwned,
+  type Owned,
+  type OwnedChanges,
+  type OwnedFilters,
+  type OwnedTable,
   type Port,
-  type PortChanges,
-  type PortColumn,
-  type PortFilters,
-  updatePort,
-} from './ports.sql.ts'
+  type Portgroup,
+  updateOwned,
+  type VolumeConnector,
+  type VolumeTarget,
+} from './owned.sql.ts'
+export { setPhysicalNetwork, withPortgroup } from './portgroups.sql.ts'
 export {
   changeRunbook,
   deleteRunbook,
@@ -59,6 +75,7 @@ export {
   type RunbookChanges,
   type RunbookColumn,
 } from './runbooks.sql.ts'
+export { countShards } from './shards.sql.ts'
 export {
   changeDeployTemplate,
   type DeployTemplate,
@@ -71,4 +88,4 @@ export {
   listDeployTemplates,
   type NewDeployTemplate,
 } from './templates.sql.ts'
-export type { Visible } from './visible.ts'
+export { isVisible, type Visible } from './visible.ts'

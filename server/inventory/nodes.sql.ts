@@ -106,6 +106,19 @@ export async function findNode(db: Db, by: { uuid: string } | { name: string }):
     : query.where('name', '=', by.name).executeTakeFirst()
 }
 
+/** Those of the named nodes that a caller may see. */
+export const findNodes = (
+  db: Db,
+  visible: Visible,
+  by: { uuids: readonly string[]; names: readonly string[] },
+): Promise<Pick<Node, 'uuid' | 'name'>[]> =>
+  db
+    .selectFrom('nodes')
+    .select(['uuid', 'name'])
+    .where(sql<SqlBool>`(uuid = ANY(${by.uuids}::uuid[]) OR name = ANY(${by.names}::text[]))`)
+    .where(isVisible(visible))
+    .execute()
+
 /** @throws LeaseholdError 'conflict' when the UUID, name or instance UUID is another node's. */
 export async function insertNode(db: Db, node: NewNode): Promise<Node> {
   return uniquely(node, () => db.insertInto('nodes').values(node).returningAll().executeTakeFirstOrThrow())

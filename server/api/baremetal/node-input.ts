@@ -110,12 +110,16 @@ const changeableWhileMoving = [
   'service failed',
 ]
 
+/** Whether a node is on its way to another state and may not be changed meanwhile. */
+export const isMoving = (node: Pick<Node, 'provision_state' | 'target_provision_state'>): boolean =>
+  node.target_provision_state !== null && !changeableWhileMoving.includes(node.provision_state)
+
 /**
  * Condition 5 of a PATCH: the node is not on its way to another state.
  * @throws LeaseholdError 'conflict'.
  */
 export function checkNotMoving(node: Node, version: number): void {
-  if (node.target_provision_state !== null && !changeableWhileMoving.includes(node.provision_state))
+  if (isMoving(node))
     throw conflict(`Node ${node.uuid} can not be updated while a state transition is in progress.`)
   if (node.provision_state === 'inspecting' && version >= 39)
     throw conflict(`Node ${node.uuid} can not be updated while it is in state "inspecting".`)

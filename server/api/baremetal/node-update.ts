@@ -4,6 +4,7 @@ import { nodeTarget, type RuleName, rulesForPatch } from '../../access/index.ts'
 import { LeaseholdError } from '../../errors.ts'
 import type { InterfaceType } from '../../hardware/index.ts'
 import { type Node, requireConductor } from '../../inventory/index.ts'
+import { findAllocation } from '../../scheduling/index.ts'
 import type { ApiDeps } from '../deps.ts'
 import { validatorOf } from '../validate.ts'
 import { clearedValues, gatePatch, showFields } from './fields.ts'
@@ -81,6 +82,8 @@ async function changesOf(
   const changes = { ...columnsFrom(given, call.version) }
   if (changes.chassis_uuid) throw invalid(`Chassis ${changes.chassis_uuid} could not be found.`)
   if ('owner' in given) checkOwnerChange(deps, call, node)
+  if (node.allocation_uuid && ('owner' in given || 'lessee' in given))
+    await checkAllocation(deps, node, given)
   if ('parent_node' in given)
     changes.parent_node = await parentOf(
       deps,
@@ -113,6 +116,22 @@ function checkOwnerChange(deps: ApiDeps, call: Call, node: Node): void {
     throw new LeaseholdError(
       'conflict',
       `Cannot update owner of node ${node.uuid} while it is in state "active".`,
+    )
+}
+
+/**
+ * A project that has a node by an allocation keeps the right to it: the owner stays, and so does the lessee when it is
+ * the lessee's allocation.
+ * @throws LeaseholdError 'conflict'.
+ */
+async function checkAllocation(deps: ApiDeps, node: Node, given: Record<string, unknown>): Promise<void> {
+  const allocation = await findAllocation(deps.db, { nodeUuid: node.uuid })
+  if (!allocation?.owner) return
+  const ofLessee = allocation.owner === node.lessee && allocation.owner !== node.owner
+  if ('owner' in given || ofLessee)
+    throw new LeaseholdError(
+      'conflict',
+      `Cannot change ${'owner' in given ? 'owner' : 'lessee'} of node ${node.uuid} while it has the allocation ${allocation.uuid} of a project; undeploy the node or remove its instance_uuid first.`,
     )
 }
 

@@ -10,6 +10,7 @@ const collections: Readonly<Record<string, number>> = {
   ports: 1,
   drivers: 1,
   conductors: 49,
+  allocations: 52,
   deploy_templates: 55,
   runbooks: 92,
   inspection_rules: 96,
