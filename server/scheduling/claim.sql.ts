@@ -23,9 +23,15 @@ export const dueAllocations = (db: Db, limit: number): Promise<Allocation[]> =>
  * else any. Returns the node's UUID; undefined when there is none, or somebody else has the allocation in hand.
  */
 export async function claimNode(db: Db, allocation: Allocation): Promise<string | undefined> {
+  const { rows } = await claimStatement(allocation).execute(db)
+  return rows[0]?.node_uuid
+}
+
+/** The statement itself. */
+export function claimStatement(allocation: Allocation): RawBuilder<{ node_uuid: string }> {
   const { uuid, owner } = allocation
   const instanceInfo = JSON.stringify({ traits: allocation.traits })
-  const { rows } = await sql<{ node_uuid: string }>`
+  return sql<{ node_uuid: string }>`
     WITH due AS MATERIALIZED (
       SELECT id FROM allocations WHERE uuid = ${uuid} AND state = 'allocating' FOR UPDATE SKIP LOCKED),
     free AS MATERIALIZED (
@@ -40,8 +46,7 @@ export async function claimNode(db: Db, allocation: Allocation): Promise<string 
         instance_info = instance_info || ${instanceInfo}::jsonb
       FROM free WHERE nodes.id = free.id RETURNING nodes.uuid)
     UPDATE allocations SET state = 'active', node_uuid = taken.uuid, updated_at = now()
-    FROM taken, due WHERE allocations.id = due.id RETURNING allocations.node_uuid`.execute(db)
-  return rows[0]?.node_uuid
+    FROM taken, due WHERE allocations.id = due.id RETURNING allocations.node_uuid`
 }
 
 /** How many nodes are wanted, and how many of those have the traits, locked or not. */
