@@ -345,7 +345,11 @@ describe('the end of an allocation', () => {
     const resourceClass = ownClass()
     const node = await free(resourceClass)
     const { uuid } = await allocate('lessee-member', { resource_class: resourceClass })
-    await api.db.updateTable('nodes').set({ reservation: null, ...columns }).where('uuid', '=', node.uuid).execute()
+    await api.db
+      .updateTable('nodes')
+      .set({ reservation: null, ...columns })
+      .where('uuid', '=', node.uuid)
+      .execute()
     return { uuid, node: node.uuid, path: `/v1/allocations/${uuid}` }
   }
   const gone = async ({ node, path }: { node: string; path: string }) => {
