@@ -7,6 +7,7 @@ import { prepareStatements } from './prepare.ts'
 import type { Database } from './tables.ts'
 
 export { AlreadyRunningError } from './embedded.ts'
+export type * from './machine.ts'
 export type * from './tables.ts'
 export type { Database } from './tables.ts'
 

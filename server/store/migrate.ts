@@ -5,11 +5,13 @@ import * as first from './migrations/0001_first.ts'
 import * as chassisAndShards from './migrations/0002_chassis_shards.ts'
 import * as portgroups from './migrations/0003_portgroups.ts'
 import * as volumes from './migrations/0004_volumes.ts'
+import * as machine from './migrations/0005_machine.ts'
 import * as templates from './migrations/0006_templates.ts'
 import * as runbooks from './migrations/0007_runbooks.ts'
 import * as inspectionRules from './migrations/0008_inspection_rules.ts'
 import * as allocations from './migrations/0009_allocations.ts'
 import * as audit from './migrations/0010_audit.ts'
+import * as ramdisk from './migrations/0011_ramdisk.ts'
 import type { Database } from './tables.ts'
 
 /** Every migration, by name, in order. A migration that has been released is never edited. */
@@ -18,11 +20,13 @@ const migrations: Record<string, Migration> = {
   '0002_chassis_shards': chassisAndShards,
   '0003_portgroups': portgroups,
   '0004_volumes': volumes,
+  '0005_machine': machine,
   '0006_templates': templates,
   '0007_runbooks': runbooks,
   '0008_inspection_rules': inspectionRules,
   '0009_allocations': allocations,
   '0010_audit': audit,
+  '0011_ramdisk': ramdisk,
 }
 
 /** Applies what is missing. @throws the first migration's error, after which nothing of it is kept. */

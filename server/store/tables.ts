@@ -1,5 +1,6 @@
 /** Row types of every table, as Kysely reads and writes them. A table's meaning is told in its migration. */
 import type { ColumnType, Generated, JSONColumnType } from 'kysely'
+import type { BiosSettingsTable, FirmwareComponentsTable, NodeInventoryTable } from './machine.ts'
 
 type Json = JSONColumnType<Record<string, unknown>, string | undefined, string>
 type JsonOr<T extends object | null> = ColumnType<T, string | null, string | null>
@@ -333,6 +334,9 @@ export interface AllocationsTable {
 export interface Database {
   allocations: AllocationsTable
   audit: AuditTable
+  bios_settings: BiosSettingsTable
+  firmware_components: FirmwareComponentsTable
+  node_inventory: NodeInventoryTable
   nodes: NodesTable
   ports: PortsTable
   portgroups: PortgroupsTable
