@@ -132,6 +132,26 @@ const options = {
     true,
     'project admins may create nodes for, and delete nodes of, their project',
   ),
+  'api.enable_ramdisk_endpoints': option(
+    flag,
+    true,
+    'lookup, heartbeat and continue_inspection answer; they need no token',
+  ),
+  'api.restrict_lookup': option(
+    flag,
+    true,
+    'lookup finds only nodes in states in which a ramdisk is expected',
+  ),
+  'api.ramdisk_heartbeat_timeout_seconds': option(
+    integer(5, 86_400),
+    300,
+    'silence after which an agent that was told so counts as lost, seconds',
+  ),
+  'api.ramdisk_requests_per_second': option(
+    integer(1, 100_000),
+    10,
+    'requests of ramdisks from one address, in the long run; thirty times as many at once',
+  ),
   'policy.file': option(
     optionalPath,
     undefined,
@@ -165,6 +185,11 @@ const options = {
     optionalText,
     undefined,
     'resource class of nodes created without one',
+  ),
+  'conductor.default_portgroup_mode': option(
+    text,
+    'active-backup',
+    'mode of port groups created without one',
   ),
   'conductor.workers': option(integer(1, 10_000), 100, 'node actions at once in this conductor'),
   'conductor.heartbeat_seconds': option(

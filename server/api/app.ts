@@ -12,18 +12,23 @@ import type { TSchema } from 'typebox'
 import type { Caller } from '../access/index.ts'
 import { auditRoutes, recordCalls } from './audit.ts'
 import { allocationRoutes } from './baremetal/allocations.ts'
+import { chassisRoutes } from './baremetal/chassis.ts'
 import { conductorRoutes } from './baremetal/conductors.ts'
 import { deployTemplateRoutes } from './baremetal/deploy-templates.ts'
 import { driverRoutes } from './baremetal/drivers.ts'
 import { entrance } from './baremetal/entrance.ts'
 import { answerError, RoutingError } from './baremetal/errors.ts'
+import { inspectionRuleRoutes } from './baremetal/inspection-rules.ts'
 import { nodeActionRoutes } from './baremetal/node-actions.ts'
 import { nodeRoutes } from './baremetal/nodes.ts'
+import { portgroupRoutes } from './baremetal/portgroups.ts'
 import { portRoutes } from './baremetal/ports.ts'
 import { onlyGet, rootDocument, rootRoutes } from './baremetal/root.ts'
 import { type Route, registerRoutes } from './baremetal/routes.ts'
 import { runbookTraitRoutes } from './baremetal/runbook-traits.ts'
 import { runbookRoutes } from './baremetal/runbooks.ts'
+import { shardRoutes } from './baremetal/shards.ts'
+import { volumeRoutes } from './baremetal/volumes.ts'
 import { answerBrokenRequest, answerUnreadableUrl } from './connection.ts'
 import type { ApiDeps } from './deps.ts'
 import { registerIdentity } from './identity/index.ts'
@@ -54,9 +59,14 @@ export const baremetalRoutes = (deps: ApiDeps): Route[] => [
   ...nodeRoutes(deps),
   ...nodeActionRoutes(deps),
   ...portRoutes(deps),
+  ...portgroupRoutes(deps),
+  ...volumeRoutes(deps),
+  ...chassisRoutes(deps),
+  ...shardRoutes(deps),
   ...driverRoutes(deps),
   ...conductorRoutes(deps),
   ...deployTemplateRoutes(deps),
+  ...inspectionRuleRoutes(deps),
   ...runbookRoutes(deps),
   ...runbookTraitRoutes(deps),
   ...allocationRoutes(deps),

@@ -1,7 +1,8 @@
 /** Nodes in PostgreSQL. */
 import { type Insertable, type Selectable, type SqlBool, sql, type Updateable } from 'kysely'
 import { LeaseholdError } from '../errors.ts'
-import type { Database, Db, NodesTable } from '../store/index.ts'
+import type { Db, NodesTable } from '../store/index.ts'
+import { type Constraints, worded } from './constraints.ts'
 import { type Keyset, keysetPage } from './keyset.ts'
 import { lockedError } from './lock.ts'
 import { isVisible, type Visible } from './visible.ts'
@@ -119,9 +120,11 @@ export const findNodes = (
     .where(isVisible(visible))
     .execute()
 
-/** @throws LeaseholdError 'conflict' when the UUID, name or instance UUID is another node's. */
+/** @throws LeaseholdError 'conflict' when the UUID, name or instance UUID is another node's, 'invalid' for no chassis. */
 export async function insertNode(db: Db, node: NewNode): Promise<Node> {
-  return uniquely(node, () => db.insertInto('nodes').values(node).returningAll().executeTakeFirstOrThrow())
+  return worded(constraints, node, () =>
+    db.insertInto('nodes').values(node).returningAll().executeTakeFirstOrThrow(),
+  )
 }
 
 export interface ChangeOptions {
@@ -185,7 +188,7 @@ async function onUnlocked(
 }
 
 function writeIfUnchanged(db: Db, read: Node, changes: NodeChanges): Promise<Node | undefined> {
-  return uniquely(changes, () =>
+  return worded(constraints, changes, () =>
     db
       .updateTable('nodes')
       .set({ ...changes, updated_at: new Date(), version: read.version + 1 })
@@ -206,20 +209,13 @@ export async function childrenOf(db: Db, uuid: string): Promise<string[]> {
   return rows.map((row) => row.uuid)
 }
 
-const conflictTexts: Record<string, (node: NodeChanges) => string> = {
-  nodes_uuid_key: (node) => `A node with UUID ${node.uuid} already exists.`,
-  nodes_name_key: (node) => `A node with name ${node.name} already exists.`,
-  nodes_instance_uuid_key: (node) =>
-    `Instance ${node.instance_uuid} is already associated with a node; it cannot be associated with another.`,
-}
-
-/** Turns a violated uniqueness into the conflict it is. */
-async function uniquely<T>(node: NodeChanges, write: () => Promise<T>): Promise<T> {
-  try {
-    return await write()
-  } catch (error) {
-    const { code, constraint } = error as { code?: string; constraint?: keyof Database & string }
-    const say = code === '23505' ? conflictTexts[constraint ?? ''] : undefined
-    throw say ? new LeaseholdError('conflict', say(node), { cause: error }) : error
-  }
+const constraints: Constraints<NodeChanges> = {
+  nodes_uuid_key: ['conflict', (node) => `A node with UUID ${node.uuid} already exists.`],
+  nodes_name_key: ['conflict', (node) => `A node with name ${node.name} already exists.`],
+  nodes_instance_uuid_key: [
+    'conflict',
+    (node) =>
+      `Instance ${node.instance_uuid} is already associated with a node; it cannot be associated with another.`,
+  ],
+  nodes_chassis_fkey: ['invalid', (node) => `Chassis ${node.chassis_uuid} could not be found.`],
 }

@@ -1,9 +1,10 @@
 /** The fields of a port, one row each, and what callers say of a port made into columns. */
 import { Type } from 'typebox'
 import { LeaseholdError } from '../../errors.ts'
-import type { Port, PortChanges } from '../../inventory/index.ts'
+import type { OwnedChanges, Port } from '../../inventory/index.ts'
 import { anyObject, asBoolean, type Field, looseBoolean, nullable, object, plain, time } from './fields.ts'
 import { logicalNamePattern, normalMac, normalUuid } from './identifiers.ts'
+import { type PartKind, patchedCheck } from './node-parts.ts'
 
 const settable = { create: true, patch: true } as const
 
@@ -30,7 +31,19 @@ export const portFields: readonly Field<Port>[] = [
   time('updated_at', 1),
 ]
 
-export const portListFields = ['uuid', 'address']
+export const portKind: PartKind<'ports'> = {
+  table: 'ports',
+  resource: 'port',
+  title: 'Port',
+  word: 'port',
+  path: '/ports',
+  collection: 'ports',
+  named: true,
+  fields: portFields,
+  listFields: ['uuid', 'address'],
+  required: ['address', 'node_uuid'],
+  checkPatched: patchedCheck(portFields),
+}
 
 const textColumns = ['name', 'description', 'physical_network', 'vendor', 'category'] as const
 const booleanColumns = ['pxe_enabled', 'is_smartnic', 'available_for_dynamic_portgroup'] as const
@@ -41,7 +54,10 @@ const invalid = (message: string): LeaseholdError => new LeaseholdError('invalid
  * The columns that fields given by a caller become; the node is looked up elsewhere.
  * @throws LeaseholdError 'invalid' naming the field.
  */
-export function portColumns(given: Readonly<Record<string, unknown>>, version: number): PortChanges {
+export function portColumns(
+  given: Readonly<Record<string, unknown>>,
+  version: number,
+): OwnedChanges<'ports'> {
   const columns: Record<string, unknown> = {}
   if ('address' in given) {
     const address = normalMac(String(given.address))
@@ -60,9 +76,15 @@ export function portColumns(given: Readonly<Record<string, unknown>>, version: n
     const link = linkConnection((given.local_link_connection ?? {}) as Record<string, unknown>, version)
     columns.local_link_connection = JSON.stringify(link)
   }
-  if (given.portgroup_uuid !== undefined && given.portgroup_uuid !== null)
-    throw invalid(`Portgroup ${String(given.portgroup_uuid)} could not be found.`)
-  return columns as PortChanges
+  if ('portgroup_uuid' in given) columns.portgroup_uuid = groupOf(given.portgroup_uuid)
+  return columns as OwnedChanges<'ports'>
+}
+
+function groupOf(given: unknown): string | null {
+  if (given === null || given === undefined) return null
+  const uuid = normalUuid(String(given))
+  if (!uuid) throw invalid(`Expected a UUID for portgroup_uuid but received ${String(given).slice(0, 100)}.`)
+  return uuid
 }
 
 const linkKeys = ['switch_id', 'port_id', 'switch_info', 'hostname', 'network_type']

@@ -6,12 +6,16 @@ import { maximumVersion, minimumVersion } from './versions.ts'
 
 /** First microversion of each collection that is served. */
 const collections: Readonly<Record<string, number>> = {
+  chassis: 1,
   nodes: 1,
   ports: 1,
+  portgroups: 23,
+  volume: 32,
   drivers: 1,
   conductors: 49,
   allocations: 52,
   deploy_templates: 55,
+  shards: 82,
   runbooks: 92,
   inspection_rules: 96,
 }

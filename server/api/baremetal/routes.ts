@@ -2,6 +2,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods } from 'fastify'
 import type { TSchema } from 'typebox'
 import type { Caller, RuleName } from '../../access/index.ts'
+import { LeaseholdError } from '../../errors.ts'
 import { RoutingError } from './errors.ts'
 import { type QuerySchema, readQuery } from './query.ts'
 import { notAcceptable } from './versions.ts'
@@ -32,6 +33,8 @@ export interface Route {
   below?: 404 | 405 | 406
   query?: QuerySchema
   body?: TSchema
+  /** A list below a parent, such as a node's ports: what is in it is reached and written at its own place only. */
+  within?: boolean
   /** Largest body, when it is not the usual 1 MiB. */
   bodyLimitBytes?: number
   /** Status of success. */
@@ -72,22 +75,32 @@ export function registerRoutes(app: FastifyInstance, routes: readonly Route[]): 
   for (const [path, present] of Map.groupBy(routes, (route) => route.path)) refuseOthers(app, path, present)
 }
 
-/** Any other method on a path: 405, or 404 while the whole path is newer than the version asked for. */
+/**
+ * Any other method on a path: 405, or 404 while the whole path is newer than the version asked for; below a parent 400,
+ * as for single items there.
+ */
 function refuseOthers(app: FastifyInstance, path: string, present: readonly Route[]): void {
   const allowed: string[] = [...present.map((route) => route.method), ...(path === '/' ? ['HEAD'] : [])]
   const hiddenBelow = present.every((route) => (route.below ?? 404) === 404)
     ? Math.min(...present.map((route) => route.since ?? 0))
     : 0
-  app.route({
-    method: app.supportedMethods.filter((method) => !allowed.includes(method)) as HTTPMethods[],
-    url: `/v1${path}`,
-    config: { isPublic: present.every((route) => route.rules === 'public') },
-    onRequest: async (request) => {
-      if (request.version < hiddenBelow) throw belowErrors[404]()
-      throw new RoutingError('method-not-allowed', `Allowed here: ${allowed.join(', ')}.`)
-    },
-    handler: async () => undefined,
-  })
+  const within = present.some((route) => route.within)
+  const refuse = (url: string, methods: readonly string[], misplaced: readonly string[]) =>
+    app.route({
+      method: methods as HTTPMethods[],
+      url: `/v1${url}`,
+      config: { isPublic: present.every((route) => route.rules === 'public') },
+      onRequest: async (request) => {
+        if (request.version < hiddenBelow) throw belowErrors[404]()
+        if (misplaced.includes(request.method)) throw new LeaseholdError('invalid', 'Malformed request URI.')
+        throw new RoutingError('method-not-allowed', `Allowed here: ${allowed.join(', ')}.`)
+      },
+      handler: async () => undefined,
+    })
+  const others = app.supportedMethods.filter((method) => !allowed.includes(method))
+  refuse(path, others, within ? ['POST', 'PATCH', 'DELETE'] : [])
+  if (within && !path.endsWith('/detail'))
+    refuse(`${path}/:item`, app.supportedMethods, ['GET', 'PATCH', 'DELETE'])
 }
 
 const belowErrors = {
