@@ -22,7 +22,6 @@ export async function createNode(deps: ApiDeps, call: Call): Promise<unknown> {
   gateBody(nodeFields, body, call.version)
   const owner = ownerOfNew(deps, call, body.owner as string | null | undefined)
   const columns = columnsFrom(body, call.version)
-  if (columns.chassis_uuid) throw invalid(`Chassis ${columns.chassis_uuid} could not be found.`)
   if (columns.retired_reason && !columns.retired) throw invalid('retired_reason needs "retired" to be true.')
   const driver = body.driver as string
   requireConductor(await deps.conductors.alive(), { driver, conductor_group: columns.conductor_group ?? '' })

@@ -80,7 +80,6 @@ async function changesOf(
   )
     throw invalid('driver can not be removed; replace it.')
   const changes = { ...columnsFrom(given, call.version) }
-  if (changes.chassis_uuid) throw invalid(`Chassis ${changes.chassis_uuid} could not be found.`)
   if ('owner' in given) checkOwnerChange(deps, call, node)
   if (node.allocation_uuid && ('owner' in given || 'lessee' in given))
     await checkAllocation(deps, node, given)
