@@ -112,6 +112,7 @@ const subjects = (): Record<string, readonly (readonly [string, string])[] | nul
   driver: null,
   host: null,
   template: null,
+  rule: null,
 })
 
 /** For each query parameter: values that point at the other tenant's things, and at nothing. */
@@ -179,6 +180,8 @@ const bodies: Record<string, unknown> = {
     steps: [{ interface: 'bios', step: 'x', args: {}, priority: 1 }],
   },
   'PATCH /deploy_templates/:template': [{ op: 'add', path: '/extra/a', value: 1 }],
+  'POST /inspection_rules': { actions: [{ op: 'fail', args: ['x'] }] },
+  'PATCH /inspection_rules/:rule': [{ op: 'add', path: '/description', value: 'x' }],
   'PATCH /runbooks/:runbook': [{ op: 'add', path: '/extra/a', value: 1 }],
   'PUT /runbooks/:runbook/traits': { traits: ['CUSTOM_X'] },
 }
@@ -197,6 +200,9 @@ const plain: Record<string, 'list' | 'system' | 'public' | 'tested below'> = {
   'GET /conductors': 'system',
   'GET /deploy_templates': 'system',
   'POST /deploy_templates': 'system',
+  'GET /inspection_rules': 'system',
+  'POST /inspection_rules': 'system',
+  'DELETE /inspection_rules': 'system',
   'GET /runbooks': 'list',
   'POST /runbooks': 'tested below',
   'GET /audit': 'list',

@@ -209,6 +209,7 @@ async function runWorkflow(name: WorkflowName, uuid: string, generation: number)
     const signal = engine.stopping.signal
     await carryOut(workflows[name], {
       db,
+      log,
       hardware,
       config,
       hold: holdOf(node, host),

@@ -7,6 +7,7 @@
  * the lock and is what the history shows serves better.
  */
 import { sql } from 'kysely'
+import type { Logger } from 'pino'
 import type { Config } from '../config.ts'
 import { messageOf } from '../errors.ts'
 import type { Bounds, Hardware, Node } from '../hardware/index.ts'
@@ -40,6 +41,8 @@ export interface Run {
   readonly work: Work
   readonly hardware: Hardware
   readonly config: Config
+  readonly db: Db
+  readonly log: Logger
   /**
    * Does something to the machine, once: what it returned or threw is on record before this returns, and a resumed
    * workflow is told that instead of doing it again.
@@ -54,6 +57,7 @@ export interface Run {
 
 export interface RunDeps {
   db: Db
+  log: Logger
   hardware: Hardware
   config: Config
   hold: Hold
@@ -141,6 +145,8 @@ function createRun(deps: RunDeps): {
     work: deps.work,
     hardware: deps.hardware,
     config: deps.config,
+    db: deps.db,
+    log: deps.log,
     effect,
     async move(event, changes = {}) {
       const to = nextState(node.provision_state, event)

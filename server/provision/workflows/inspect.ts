@@ -1,21 +1,18 @@
-/** Inspect: what the machine is made of, asked of it or reported by it later. */
+/** Inspect: what the machine is made of, asked of it or reported by it later, and what the rules make of that. */
 import { sql } from 'kysely'
-import type { NodeChanges } from '../nodes.sql.ts'
-import type { End, Workflow } from '../run.ts'
+import { type Findings, inspectionOf } from '../inspection-rules/inspection.ts'
+import type { End, Run, Workflow } from '../run.ts'
 import { checkOutcome } from '../steps.ts'
 
 export const inspect: Workflow = async (run) => {
   checkOutcome(run)
-  if (run.work.outcome) return found(run.work.outcome.properties ?? {})
+  if (run.work.outcome) return found(run, run.work.outcome)
   const inspector = run.hardware.implementation(run.node, 'inspect')
   const result = await run.effect('Inspection', (bounds) => inspector.inspect(run.node, bounds))
-  return result === 'wait' ? { end: 'wait', work: run.work } : found(result.properties)
+  return result === 'wait' ? { end: 'wait', work: run.work } : found(run, result)
 }
 
-function found(properties: Record<string, unknown>): End {
-  const changes: NodeChanges = {
-    properties: sql`properties || ${JSON.stringify(properties)}::jsonb`,
-    inspection_finished_at: sql`now()`,
-  }
-  return { end: 'done', changes }
+async function found(run: Run, findings: Findings): Promise<End> {
+  const { changes } = await inspectionOf(run, findings)
+  return { end: 'done', changes: { ...changes, inspection_finished_at: sql`now()` } }
 }
