@@ -19,6 +19,8 @@ let node: { uuid: string; name: string }
 let port: { uuid: string }
 let entry: string
 let runbook: string
+/** By the word of their path. */
+let parts: Record<'portgroup' | 'connector' | 'target' | 'chassis', string>
 
 beforeAll(async () => {
   api = await testApi()
@@ -69,6 +71,7 @@ beforeAll(async () => {
   })
   expect(made.status).toBe(201)
   port = made.body
+  parts = await partsOf(node.uuid)
   await api.as('system-admin', 'POST', '/v1/nodes', {
     driver: 'fake-hardware',
     owner: api.projects.owner,
@@ -93,6 +96,36 @@ beforeAll(async () => {
 })
 afterAll(() => api.close())
 
+/** Gives the node a chassis, a port group and volumes. */
+async function partsOf(nodeUuid: string): Promise<typeof parts> {
+  const make = async (path: string, body: object): Promise<string> => {
+    const answer = await api.as('system-admin', 'POST', `/v1${path}`, { ...body, extra: { text: mark } })
+    expect(answer.status).toBe(201)
+    return answer.body.uuid
+  }
+  const properties = { text: mark }
+  const made = {
+    portgroup: await make('/portgroups', {
+      node_uuid: nodeUuid,
+      name: `${mark}-group`,
+      address: '02:00:00:00:00:03',
+      properties,
+      category: mark,
+    }),
+    connector: await make('/volume/connectors', { node_uuid: nodeUuid, type: 'iqn', connector_id: mark }),
+    target: await make('/volume/targets', {
+      node_uuid: nodeUuid,
+      volume_type: 'iscsi',
+      boot_index: 0,
+      volume_id: mark,
+      properties,
+    }),
+    chassis: await make('/chassis', { description: mark }),
+  }
+  await api.db.updateTable('nodes').set({ chassis_uuid: made.chassis }).where('uuid', '=', nodeUuid).execute()
+  return made
+}
+
 /** For each word in a path: what the other tenant has there, and what nobody has; null for what is of the system. */
 const subjects = (): Record<string, readonly (readonly [string, string])[] | null> => ({
   node: [
@@ -103,6 +136,13 @@ const subjects = (): Record<string, readonly (readonly [string, string])[] | nul
     [port.uuid, absent.uuid],
     [`${mark}-port`, absent.name],
   ],
+  portgroup: [
+    [parts.portgroup, absent.uuid],
+    [`${mark}-group`, absent.name],
+  ],
+  connector: [[parts.connector, absent.uuid]],
+  target: [[parts.target, absent.uuid]],
+  chassis: [[parts.chassis, absent.uuid]],
   entry: [[entry, absent.uuid]],
   trait: [[`CUSTOM_${mark}`, 'CUSTOM_ABSENT']],
   runbook: [
@@ -129,6 +169,7 @@ const queries = (): Record<string, readonly (readonly [string, string])[]> => ({
   marker: [
     [node.uuid, absent.uuid],
     [port.uuid, absent.uuid],
+    ...Object.values(parts).map((uuid) => [uuid, absent.uuid] as const),
     [entry, absent.uuid],
     [runbook, absent.uuid],
   ],
@@ -141,8 +182,15 @@ const queries = (): Record<string, readonly (readonly [string, string])[]> => ({
   lessee: [[api.projects.lessee, absent.name]],
   project: [[api.projects.owner, absent.name]],
   description_contains: [[mark, absent.name]],
-  address: [['02:00:00:00:00:01', absent.address]],
-  portgroup: [[node.name, absent.name]],
+  address: [
+    ['02:00:00:00:00:01', absent.address],
+    ['02:00:00:00:00:03', absent.address],
+  ],
+  portgroup: [
+    [parts.portgroup, absent.uuid],
+    [`${mark}-group`, absent.name],
+  ],
+  chassis_uuid: [[parts.chassis, absent.uuid]],
   conductor: [[api.deps.config['conductor.host'], absent.name]],
 })
 /** Parameters that ask for a shape, not for an object: whatever they are, the list is empty. */
@@ -161,7 +209,6 @@ const shapes: Record<string, string> = {
   driver: 'fake-hardware',
   conductor_group: '',
   conductor_groups: 'none',
-  chassis_uuid: absent.uuid,
   reset_interfaces: 'false',
   type: 'dynamic',
 }
@@ -175,6 +222,11 @@ const bodies: Record<string, unknown> = {
   'PUT /nodes/:node/management/boot_device': { boot_device: 'pxe' },
   'PUT /nodes/:node/traits': { traits: ['CUSTOM_X'] },
   'PATCH /ports/:port': [{ op: 'add', path: '/extra/a', value: 1 }],
+  'PATCH /portgroups/:portgroup': [{ op: 'add', path: '/extra/a', value: 1 }],
+  'PATCH /volume/connectors/:connector': [{ op: 'add', path: '/extra/a', value: 1 }],
+  'PATCH /volume/targets/:target': [{ op: 'add', path: '/extra/a', value: 1 }],
+  'POST /chassis': {},
+  'PATCH /chassis/:chassis': [{ op: 'add', path: '/extra/a', value: 1 }],
   'POST /deploy_templates': {
     name: 'CUSTOM_X',
     steps: [{ interface: 'bios', step: 'x', args: {}, priority: 1 }],
@@ -196,6 +248,18 @@ const plain: Record<string, 'list' | 'system' | 'public' | 'tested below'> = {
   'GET /ports': 'list',
   'GET /ports/detail': 'list',
   'POST /ports': 'tested below',
+  'GET /portgroups': 'list',
+  'GET /portgroups/detail': 'list',
+  'POST /portgroups': 'tested below',
+  'GET /volume': 'system',
+  'GET /volume/connectors': 'list',
+  'POST /volume/connectors': 'tested below',
+  'GET /volume/targets': 'list',
+  'POST /volume/targets': 'tested below',
+  'GET /chassis': 'system',
+  'GET /chassis/detail': 'system',
+  'POST /chassis': 'system',
+  'GET /shards': 'system',
   'GET /drivers': 'system',
   'GET /conductors': 'system',
   'GET /deploy_templates': 'system',
@@ -216,6 +280,17 @@ const send = (route: Route, path: string): Promise<Answer> => {
     throw new Error(`give the table "bodies" a body that ${keyOf(route)} takes`)
   return api.as('stranger', route.method, `/v1${path}`, bodies[keyOf(route)])
 }
+
+/** Where what is hidden is not a 404; what is not there is the same. */
+const unlike404 = [
+  // As in Ironic.
+  { paths: /^\/runbooks\/:runbook/, answers: 403 },
+  // A chassis is the system's; of the nodes in it everybody may list their own.
+  { paths: /^\/chassis\/:chassis\/nodes/, answers: 200 },
+  { paths: /^\/chassis\/:chassis$/, answers: 403 },
+  // A rule that is asked of the caller alone.
+  { paths: /^\/nodes\/:node\/volume$/, answers: 403 },
+]
 
 /** What can be compared of two answers: without what is different for every request, and the names that were sent. */
 function comparable(answer: Answer, sent: readonly string[]): unknown {
@@ -308,9 +383,8 @@ describe('a stranger', () => {
         const [real, none] = [await send(route, there), await send(route, nowhere)]
         // A port is deleted by UUID only, so a name is wrong whatever it names.
         const byName = keyOf(route) === 'DELETE /ports/:port' && sent[1] === absent.name
-        // As in Ironic a hidden runbook is a 403; so is one that is not there.
-        const refusal = words[0] === 'runbook' ? 403 : byName ? 400 : 404
-        expect([keyOf(route), there, real.status]).toEqual([keyOf(route), there, refusal])
+        const answers = unlike404.find((each) => each.paths.test(route.path))?.answers ?? 404
+        expect([keyOf(route), there, real.status]).toEqual([keyOf(route), there, byName ? 400 : answers])
         expect([keyOf(route), comparable(real, sent)]).toEqual([keyOf(route), comparable(none, sent)])
         expect(comparable(real, sent)).not.toMatchObject({ text: expect.stringContaining(mark) })
         compared++
@@ -380,6 +454,8 @@ describe('a stranger', () => {
     const address = '02:00:00:00:00:77'
     await same((it) => api.as('stranger', 'POST', '/v1/ports', { node_uuid: it, address }), 403)
     await same((it) => api.as('stranger', 'POST', '/v1/ports', { node_ident: it, address }), 403)
+    for (const [path, body] of Object.entries(newParts))
+      await same((it) => api.as('stranger', 'POST', path, { node_uuid: it, ...body }), 403)
     await same(
       (it) => api.as('stranger', 'POST', '/v1/nodes', { driver: 'fake-hardware', parent_node: it }),
       400,
@@ -392,6 +468,15 @@ describe('a stranger', () => {
     const ownPort = await api.as('stranger', 'POST', '/v1/ports', { node_uuid: own.body.uuid, address })
     expect(ownPort.status).toBe(201)
     await same(patch(`/v1/ports/${ownPort.body.uuid}`, '/node_uuid'), 400)
+    for (const it of [parts.portgroup, absent.uuid]) {
+      const { status, text } = await patch(`/v1/ports/${ownPort.body.uuid}`, '/portgroup_uuid')(it)
+      expect([status, text.replace(it, '<it>')]).toEqual([400, expect.stringContaining('<it> could not be')])
+    }
+    for (const [path, body] of Object.entries(newParts)) {
+      const part = await api.as('stranger', 'POST', path, { node_uuid: own.body.uuid, ...body })
+      expect(part.status).toBe(201)
+      await same(patch(`${path}/${part.body.uuid}`, '/node_uuid'), 400)
+    }
     // What is its own it finds, alone.
     expect((await api.as('stranger', 'GET', '/v1/nodes?limit=1')).body.nodes).toHaveLength(1)
     const next = (await api.as('stranger', 'GET', '/v1/nodes?limit=1')).body.next as string
@@ -425,11 +510,22 @@ describe('a lessee', () => {
   })
 })
 
+/** What a node may be given, by path: whatever is asked of a node but its UUID. */
+const newParts = {
+  '/v1/portgroups': {},
+  '/v1/volume/connectors': { type: 'iqn', connector_id: 'own' },
+  '/v1/volume/targets': { volume_type: 'iscsi', boot_index: 0, volume_id: 'own' },
+}
+
 /** All that a write could have changed. */
 async function everything(): Promise<unknown> {
   return {
     nodes: await api.db.selectFrom('nodes').selectAll().orderBy('id').execute(),
     ports: await api.db.selectFrom('ports').selectAll().orderBy('id').execute(),
+    portgroups: await api.db.selectFrom('portgroups').selectAll().orderBy('id').execute(),
+    connectors: await api.db.selectFrom('volume_connectors').selectAll().orderBy('id').execute(),
+    targets: await api.db.selectFrom('volume_targets').selectAll().orderBy('id').execute(),
+    chassis: await api.db.selectFrom('chassis').selectAll().orderBy('id').execute(),
     runbooks: await api.db.selectFrom('runbooks').selectAll().orderBy('id').execute(),
     history: await api.db.selectFrom('node_history').selectAll().orderBy('id').execute(),
   }
