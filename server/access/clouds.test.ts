@@ -25,6 +25,7 @@ describe('clouds.yaml', () => {
     expect(await read()).toEqual({
       clouds: {
         leasehold: {
+          auth_type: 'password',
           auth: {
             auth_url: authUrl,
             username: 'admin',
@@ -36,6 +37,7 @@ describe('clouds.yaml', () => {
           identity_api_version: '3',
         },
         lessee: {
+          auth_type: 'password',
           auth: {
             auth_url: authUrl,
             username: 'lena',
@@ -49,6 +51,24 @@ describe('clouds.yaml', () => {
         },
       },
     })
+  })
+
+  test('is laid out for reading, one setting a line', async () => {
+    await writeClouds(file, {
+      leasehold: { authUrl, username: 'admin', password: 'x', scope: { system: true } },
+    })
+    expect(await readFile(file, 'utf8')).toBe(`clouds:
+  leasehold:
+    auth_type: password
+    auth:
+      auth_url: ${authUrl}
+      username: admin
+      password: x
+      user_domain_name: Default
+      system_scope: all
+    region_name: RegionOne
+    identity_api_version: "3"
+`)
   })
 
   test('may be read by its owner only, and nothing else is left beside it', async () => {

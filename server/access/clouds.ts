@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import { mkdir, open, readFile, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { type Document, isMap, parseDocument } from 'yaml'
+import { Document, isMap, parseDocument } from 'yaml'
 
 /** One entry below `clouds:`, of a user of the standalone strategy. */
 export interface CloudEntry {
@@ -51,6 +51,8 @@ export async function cloudPassword(path: string, name: string): Promise<string 
 }
 
 const cloudOf = ({ authUrl, username, password, scope }: CloudEntry) => ({
+  // What most clients take when it is left out; `baremetal`, python-ironicclient's own command, takes none then.
+  auth_type: 'password',
   auth: {
     auth_url: authUrl,
     username,
@@ -72,7 +74,7 @@ async function readClouds(path: string): Promise<Document> {
   const document = parseDocument(text)
   const problem = document.errors[0]
   if (problem) throw new Error(`${path} is not YAML, mend or remove it: ${problem.message}`)
-  if (document.contents === null) return parseDocument('clouds: {}')
+  if (document.contents === null) return new Document({ clouds: {} })
   if (!isMap(document.contents)) throw new Error(`${path}: must be a mapping with the key "clouds"`)
   const clouds = document.get('clouds')
   if (clouds === undefined || clouds === null) document.set('clouds', document.createNode({}))
