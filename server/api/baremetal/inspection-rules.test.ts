@@ -249,12 +249,27 @@ describe('an inspection', () => {
     await api.settled(node.uuid, 'manageable')
   })
 
-  it('that reports later has its rules applied then', async () => {
-    await make()
+  it('that reports later has its rules applied then, to the inventory it has reported', async () => {
+    await make({
+      actions: [
+        { op: 'set-attribute', args: ['extra/cpus', '{inventory[cpu][count]}'] },
+        { op: 'set-plugin-data', args: ['rules.ran', true] },
+      ],
+    })
     const node = await inspected({ driver_info: { fake_wait: 'inspect.inspect' } }, 'inspect wait')
+    await api.db
+      .insertInto('node_inventory')
+      .values({ node_uuid: node.uuid, inventory: '{"cpu": {"count": 64}}', plugin_data: '{"hook": 1}' })
+      .execute()
     await api.provisioner.resume(node.uuid, { properties: { cpus: 64 } })
     await api.settled(node.uuid, 'manageable')
     const { body } = await api.as('system-admin', 'GET', `/v1/nodes/${node.uuid}`)
-    expect(body).toMatchObject({ extra: { seen: 'yes' }, properties: { cpus: 64 } })
+    expect(body).toMatchObject({ extra: { cpus: '64' }, properties: { cpus: 64 } })
+    const row = await api.db
+      .selectFrom('node_inventory')
+      .select('plugin_data')
+      .where('node_uuid', '=', node.uuid)
+      .executeTakeFirst()
+    expect(row?.plugin_data).toEqual({ hook: 1, rules: { ran: true } })
   })
 })

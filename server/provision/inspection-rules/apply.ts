@@ -16,8 +16,8 @@ export interface Inspected {
   node: object
   /** Its ports' rows. */
   ports: readonly object[]
-  inventory: Json
-  pluginData: Json
+  inventory: object
+  pluginData: object
 }
 
 /** What is to be written. */
