@@ -8,6 +8,7 @@ import type {
   InspectInterface,
   InterfaceType,
   ManagementInterface,
+  NetworkInterface,
   Node,
   RescueInterface,
 } from './types.ts'
@@ -36,8 +37,16 @@ export const noRescue: RescueInterface = {
   unrescue: async (node) => refuse(node, 'rescue'),
 }
 
-/** Leaves things as they are: `noop` of boot, network and storage. */
+/** Leaves things as they are: `noop` of boot and storage. */
 export const noop: Implementation = { name: 'noop', properties: {}, validate: () => {} }
+
+/** For machines whose networks are set by hand: takes every VIF, and knows of none. */
+export const noopNetwork: NetworkInterface = {
+  ...noop,
+  listVifs: async () => [],
+  attachVif: async () => {},
+  detachVif: async () => {},
+}
 
 /**
  * Hands a machine over as it is. It writes no image, so it refuses a node whose instance_info asks for one: an

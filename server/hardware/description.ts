@@ -1,6 +1,13 @@
 /** What a hardware type offers, as GET /v1/drivers and the conductors' rows say it. */
+import { unsupported } from './machine.ts'
 import { hardwareType } from './registry.ts'
-import { type Hardware, type HardwareType, type InterfaceType, interfaceTypes } from './types.ts'
+import {
+  type DriverVendorMethod,
+  type Hardware,
+  type HardwareType,
+  type InterfaceType,
+  interfaceTypes,
+} from './types.ts'
 
 /** Per interface, the implementation that a node gets by default, and all that it may have. */
 export type DriverInterfaces = Record<InterfaceType, { default: string; enabled: string[] }>
@@ -20,6 +27,29 @@ export function driverProperties(hardware: Hardware, driver: string): Record<str
     type.interfaces[each].flatMap((implementation) => Object.entries(implementation.properties)),
   )
   return Object.fromEntries(properties.sort(([a], [b]) => (a < b ? -1 : 1)))
+}
+
+/**
+ * What a logical disk may say of itself, with what each means: GET /v1/drivers/D/raid/logical_disk_properties.
+ * @throws LeaseholdError 'invalid' when the driver has no RAID.
+ */
+export function raidProperties(hardware: Hardware, driver: string): Readonly<Record<string, string>> {
+  const [raid] = hardwareType(hardware.types, driver).interfaces.raid
+  if (!raid?.logicalDiskProperties) throw unsupported({ driver }, 'raid')
+  return raid.logicalDiskProperties
+}
+
+/**
+ * The vendor methods of a driver itself.
+ * @throws LeaseholdError 'invalid' when it has none.
+ */
+export function driverVendorMethods(
+  hardware: Hardware,
+  driver: string,
+): Readonly<Record<string, DriverVendorMethod>> {
+  const [vendor] = hardwareType(hardware.types, driver).interfaces.vendor
+  if (!vendor?.driverMethods) throw unsupported({ driver }, 'vendor_passthru')
+  return vendor.driverMethods
 }
 
 function interfacesOf(type: HardwareType): DriverInterfaces {

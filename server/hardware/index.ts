@@ -6,7 +6,24 @@ import { createIpmiHardware } from './ipmi/type.ts'
 import { createRegistry } from './registry.ts'
 import type { Hardware } from './types.ts'
 
-export { conductorDrivers, type DriverInterfaces, driverProperties } from './description.ts'
+export {
+  conductorDrivers,
+  type DriverInterfaces,
+  driverProperties,
+  driverVendorMethods,
+  raidProperties,
+} from './description.ts'
+export {
+  callOf,
+  changeMachine,
+  checkChange,
+  type MachineChange,
+  releaseMachine,
+  titleOf,
+  unsupported,
+  vendorMethod,
+  vendorMethodsOf,
+} from './machine.ts'
 export * from './types.ts'
 export { type Validation, validateNode } from './validation.ts'
 

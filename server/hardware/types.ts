@@ -1,6 +1,8 @@
 /** What hardware types and their interfaces are: small objects of functions over a node. Names are Ironic's. */
 import type { Selectable } from 'kysely'
-import type { NodesTable } from '../store/index.ts'
+import type { MachineChanges, NodesTable } from '../store/index.ts'
+
+export type { BiosSetting, FirmwareComponent, MachineChanges } from '../store/index.ts'
 
 export const interfaceTypes = [
   'bios',
@@ -78,12 +80,15 @@ export interface Step {
   readonly abortable?: boolean
   readonly requiresRamdisk?: boolean
   readonly args?: Readonly<Record<string, { description: string; required?: boolean }>>
-  /**
-   * Does the step. It may be repeated after a crash, so it must be idempotent.
-   * `'wait'` says that it goes on by itself: the node waits until it is resumed.
-   */
-  run(node: Node, args: Readonly<Record<string, unknown>>, bounds: Bounds): Promise<undefined | 'wait'>
+  /** Does the step. It may be repeated after a crash, so it must be idempotent. */
+  run(node: Node, args: Readonly<Record<string, unknown>>, bounds: Bounds): Promise<StepResult>
 }
+
+/**
+ * `'wait'`: the step goes on by itself, and the node waits until it is resumed. `changes`: what the node is told of its
+ * machine, written with the end of the step.
+ */
+export type StepResult = undefined | 'wait' | { changes: MachineChanges }
 
 export interface PowerInterface extends Implementation {
   readonly supported: readonly PowerTarget[]
@@ -96,6 +101,38 @@ export interface PowerInterface extends Implementation {
   setState(node: Node, target: PowerTarget, bounds: Bounds & { timeoutMs: number }): Promise<void>
 }
 
+export const bootModes = ['bios', 'uefi'] as const
+export type BootMode = (typeof bootModes)[number]
+
+export const mediaTypes = ['cdrom', 'disk', 'floppy'] as const
+export type MediaType = (typeof mediaTypes)[number]
+
+/** An image to be inserted as if it were on a disc. */
+export interface Medium {
+  device_type: MediaType
+  image_url: string
+  image_download_source: 'http' | 'local' | 'swift'
+}
+
+/** A device for virtual media, and what is in it. */
+export interface MediaDevice {
+  media_types: readonly string[]
+  inserted: boolean
+  image: string | null
+}
+
+export const indicatorStates = ['on', 'off', 'blinking', 'unknown'] as const
+export type IndicatorState = (typeof indicatorStates)[number]
+
+/** A light of a machine; `component` is one of chassis, system, disk, power, nic. */
+export interface Indicator {
+  component: string
+  name: string
+  readonly: boolean
+  states: readonly IndicatorState[]
+}
+
+/** Calls that are left out are not supported: whoever asks gets 400. What a call returns, the caller records. */
 export interface ManagementInterface extends Implementation {
   supportedBootDevices(node: Node): readonly BootDevice[]
   getBootDevice(
@@ -104,12 +141,87 @@ export interface ManagementInterface extends Implementation {
   ): Promise<{ boot_device: BootDevice | null; persistent: boolean | null }>
   /** The caller records the device in `nodes.boot_device` afterwards: a fake machine has no other memory. */
   setBootDevice(node: Node, device: BootDevice, persistent: boolean, bounds: Bounds): Promise<void>
-  injectNmi?(node: Node, bounds: Bounds): Promise<void>
+  injectNmi?(node: Node, bounds: Bounds): Promise<MachineChanges>
+  setBootMode?(node: Node, mode: BootMode, bounds: Bounds): Promise<MachineChanges>
+  setSecureBoot?(node: Node, on: boolean, bounds: Bounds): Promise<MachineChanges>
+  indicators?(node: Node): readonly Indicator[]
+  getIndicator?(node: Node, indicator: Indicator, bounds: Bounds): Promise<IndicatorState>
+  setIndicator?(
+    node: Node,
+    indicator: Indicator,
+    state: IndicatorState,
+    bounds: Bounds,
+  ): Promise<MachineChanges>
+  listMedia?(node: Node, bounds: Bounds): Promise<readonly MediaDevice[]>
+  attachMedium?(node: Node, medium: Medium, bounds: Bounds): Promise<MachineChanges>
+  /** Ejects what is in devices of these types; nothing there is no error. */
+  detachMedia?(node: Node, types: readonly MediaType[], bounds: Bounds): Promise<MachineChanges>
+}
+
+/** Calls are left out by those that have no console. */
+export interface ConsoleInterface extends Implementation {
+  start?(node: Node, bounds: Bounds): Promise<MachineChanges>
+  stop?(node: Node, bounds: Bounds): Promise<MachineChanges>
+  /** Where an enabled console is: `{type, url}`. */
+  info?(node: Node): Record<string, unknown>
+}
+
+export interface RaidInterface extends Implementation {
+  /** What a logical disk may say of itself, with what each means: GET /v1/drivers/D/raid/logical_disk_properties. */
+  readonly logicalDiskProperties?: Readonly<Record<string, string>>
+  /** @throws LeaseholdError 'invalid' naming the disk and the field. */
+  checkConfig?(config: Readonly<Record<string, unknown>>): void
+}
+
+/** Attaching VIFs. Those that leave `listVifs` out have none. */
+export interface NetworkInterface extends Implementation {
+  listVifs?(node: Node, bounds: Bounds): Promise<readonly { id: string }[]>
+  attachVif?(node: Node, vif: Readonly<Record<string, unknown>>, bounds: Bounds): Promise<void>
+  detachVif?(node: Node, id: string, bounds: Bounds): Promise<void>
+}
+
+export const httpMethods = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const
+export type HttpMethod = (typeof httpMethods)[number]
+
+/** What every vendor method says of itself. */
+export interface VendorMethod {
+  readonly http_methods: readonly HttpMethod[]
+  readonly description: string
+  /** Whether the caller gets 202 at once and the outcome in the node's `last_error`. */
+  readonly async: boolean
+}
+
+export interface NodeVendorMethod extends VendorMethod {
+  /** Whether it changes the machine: then it is done under the node's lock. One that is async always is. */
+  readonly require_exclusive_lock: boolean
+  /** @throws LeaseholdError 'invalid' when the arguments will not do; asked before an async one begins. */
+  check?(args: Readonly<Record<string, unknown>>): void
+  call(
+    node: Node,
+    args: Readonly<Record<string, unknown>>,
+    bounds: Bounds,
+  ): Promise<{ answer?: unknown; changes?: MachineChanges }>
+}
+
+export interface DriverVendorMethod extends VendorMethod {
+  call(args: Readonly<Record<string, unknown>>, bounds: Bounds): Promise<unknown>
+}
+
+export interface VendorInterface extends Implementation {
+  readonly methods?: Readonly<Record<string, NodeVendorMethod>>
+  readonly driverMethods?: Readonly<Record<string, DriverVendorMethod>>
+}
+
+/** What an inspection has found: what to merge into the node's properties, and all that it saw. */
+export interface InspectionResult {
+  properties: Record<string, unknown>
+  inventory?: Record<string, unknown>
+  pluginData?: Record<string, unknown>
 }
 
 export interface InspectInterface extends Implementation {
-  /** Looks at the machine; returns properties to merge, or 'wait' when results come later. */
-  inspect(node: Node, bounds: Bounds): Promise<{ properties: Record<string, unknown> } | 'wait'>
+  /** Looks at the machine; 'wait' when results come later. */
+  inspect(node: Node, bounds: Bounds): Promise<InspectionResult | 'wait'>
   abort?(node: Node, bounds: Bounds): Promise<void>
 }
 
@@ -118,21 +230,21 @@ export interface RescueInterface extends Implementation {
   unrescue(node: Node, bounds: Bounds): Promise<void>
 }
 
-/** What each interface type's implementation can do; those without calls of their own yet are bare. */
+/** What each interface type's implementation can do; those without calls of their own are bare. */
 export interface Interfaces {
   bios: Implementation
   boot: Implementation
-  console: Implementation
+  console: ConsoleInterface
   deploy: Implementation
   firmware: Implementation
   inspect: InspectInterface
   management: ManagementInterface
-  network: Implementation
+  network: NetworkInterface
   power: PowerInterface
-  raid: Implementation
+  raid: RaidInterface
   rescue: RescueInterface
   storage: Implementation
-  vendor: Implementation
+  vendor: VendorInterface
 }
 
 /** A hardware type: for each interface, the implementations it supports, the preferred one first. */

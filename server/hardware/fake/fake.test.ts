@@ -3,7 +3,15 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { LeaseholdError } from '../../errors.ts'
 import { testNode } from '../testing.ts'
-import { type Bounds, type InterfaceType, interfaceTypes, type Node, powerTargets } from '../types.ts'
+import {
+  type BiosSetting,
+  type Bounds,
+  type InterfaceType,
+  interfaceTypes,
+  type MachineChanges,
+  type Node,
+  powerTargets,
+} from '../types.ts'
 import { fakeHardware } from './type.ts'
 
 const [power] = fakeHardware.interfaces.power
@@ -80,9 +88,16 @@ describe('boot device', () => {
 describe('inspection', () => {
   it('finds properties, and leaves those that the node has', async () => {
     const found = await inspect.inspect(testNode({ properties: { cpus: 64, rack: 'b7' } }), unbounded())
-    expect(found).toEqual({
+    expect(found).toMatchObject({
       properties: { cpu_arch: 'x86_64', cpus: 64, memory_mb: 8192, local_gb: 100 },
+      inventory: {
+        cpu: { architecture: 'x86_64', count: 64 },
+        memory: { physical_mb: 8192 },
+        interfaces: [{ name: 'eno1', mac_address: expect.stringMatching(/^02(:[0-9a-f]{2}){5}$/) }],
+      },
+      pluginData: { boot_interface: expect.any(String) },
     })
+    expect((found as { properties: object }).properties).not.toHaveProperty('rack')
   })
 
   it('waits when fake_wait says so', async () => {
@@ -169,10 +184,120 @@ describe('step arguments', () => {
     await expect(step(type, name, kind).run(testNode(), args, unbounded())).rejects.toThrow(words)
   })
 
-  it('that are right are taken', async () => {
-    const args = { settings: [{ name: 'ProcTurboMode', value: 'Enabled' }] }
-    await expect(
-      step('bios', 'apply_configuration', 'clean').run(testNode(), args, unbounded()),
-    ).resolves.toBeUndefined()
+  it.each([
+    [
+      'bios',
+      'apply_configuration',
+      { settings: [{ name: 'Nonesuch', value: '1' }] },
+      'no BIOS setting Nonesuch',
+    ],
+    ['bios', 'apply_configuration', { settings: [{ name: 'NumLock', value: 'Maybe' }] }, 'takes On or Off'],
+    ['bios', 'apply_configuration', { settings: [{ name: 'BootRetryCount', value: 11 }] }, 'from 0 to 10'],
+    ['bios', 'apply_configuration', { settings: [{ name: 'SystemModelName', value: 'x' }] }, 'only be read'],
+    [
+      'bios',
+      'apply_configuration',
+      { settings: [{ name: 'OwnerTag', value: 'x'.repeat(64) }] },
+      'at most 63',
+    ],
+    [
+      'firmware',
+      'update',
+      { settings: [{ component: 'psu', url: 'http://a/b' }] },
+      'component must be one of',
+    ],
+  ] as const)('of %s.%s that the machine has no use for are refused: %j', async (type, name, args, words) => {
+    await expect(step(type, name, 'clean').run(testNode(), args, unbounded())).rejects.toThrow(words)
+  })
+})
+
+/** Does a step, and tells the node what it came to, as a workflow does. */
+async function done(node: Node, type: InterfaceType, name: string, kind: string, args = {}): Promise<Node> {
+  const result = await step(type, name, kind).run(node, args, unbounded())
+  return told(node, typeof result === 'object' ? result.changes : {})
+}
+const told = (node: Node, { memory, ...changes }: MachineChanges): Node =>
+  ({ ...node, ...changes, driver_internal_info: { ...node.driver_internal_info, ...memory } }) as Node
+const settingOf = (node: Node, name: string) =>
+  (node as unknown as { bios_settings: BiosSetting[] }).bios_settings.find((each) => each.name === name)
+    ?.value
+
+describe('what a machine remembers', () => {
+  it('BIOS settings stay as they were applied, whatever else is done, until they are reset', async () => {
+    const apply = (node: Node, name: string, value: string) =>
+      done(node, 'bios', 'apply_configuration', 'clean', { settings: [{ name, value }] })
+    let node = await apply(testNode(), 'ProcTurboMode', 'Disabled')
+    node = await apply(node, 'NumLock', 'Off')
+    node = await done(node, 'management', 'check_bmc', 'verify')
+    expect([settingOf(node, 'ProcTurboMode'), settingOf(node, 'NumLock')]).toEqual(['Disabled', 'Off'])
+    node = await done(node, 'bios', 'factory_reset', 'clean')
+    expect([settingOf(node, 'ProcTurboMode'), settingOf(node, 'NumLock')]).toEqual(['Enabled', 'On'])
+  })
+
+  it('firmware has the version that its image names', async () => {
+    const settings = [{ component: 'bmc', url: 'https://images.example/fw/bmc-2.4.1.bin?x=9.9' }]
+    const node = await done(testNode(), 'firmware', 'update', 'service', { settings })
+    expect(node).toMatchObject({
+      firmware_components: [
+        { component: 'bios', current_version: '1.0.0', last_version_flashed: null },
+        { component: 'bmc', current_version: '2.4.1', last_version_flashed: '2.4.1' },
+        { component: 'nic:eno1' },
+      ],
+    })
+  })
+
+  it('RAID is what the target asks for, or the part of it that the step is told to make', async () => {
+    const target_raid_config = {
+      logical_disks: [
+        { size_gb: 100, raid_level: '1', is_root_volume: true },
+        { size_gb: 'MAX', raid_level: '5' },
+      ],
+    }
+    const levels = (node: Node) =>
+      (node.raid_config.logical_disks as { raid_level: string }[]).map((d) => d.raid_level)
+    const create = (node: Node, args = {}) => done(node, 'raid', 'create_configuration', 'clean', args)
+    let node = await create(testNode({ target_raid_config }))
+    expect(levels(node)).toEqual(['1', '5'])
+    node = await create(node, { create_root_volume: false })
+    expect(levels(node)).toEqual(['5'])
+    node = await create(node, { create_nonroot_volumes: false, delete_existing: false })
+    expect(levels(node)).toEqual(['5', '1'])
+    expect((await done(node, 'raid', 'delete_configuration', 'clean')).raid_config).toEqual({})
+    await expect(create(testNode())).rejects.toThrow('has no target_raid_config; set it')
+  })
+
+  it('lights, media, interruptions and notes are kept apart from one another', async () => {
+    const identify = management.indicators?.(testNode()).find((light) => light.name === 'identify')
+    if (!identify) throw new Error('no identify light')
+    let node = testNode()
+    const media = {
+      image_url: 'https://user:pw@a.example/x.iso?key=1',
+      image_download_source: 'local',
+    } as const
+    node = told(node, (await management.setIndicator?.(node, identify, 'blinking', unbounded())) ?? {})
+    node = told(
+      node,
+      (await management.attachMedium?.(node, { device_type: 'cdrom', ...media }, unbounded())) ?? {},
+    )
+    node = told(node, (await management.injectNmi?.(node, unbounded())) ?? {})
+    expect(await management.getIndicator?.(node, identify, unbounded())).toBe('blinking')
+    expect(node.driver_internal_info.fake).toMatchObject({ nmis: 1 })
+    // No right that a URL carries is kept.
+    expect((await management.listMedia?.(node, unbounded()))?.[0]).toEqual({
+      media_types: ['cdrom'],
+      inserted: true,
+      image: 'https://a.example/x.iso',
+    })
+    node = told(node, (await management.detachMedia?.(node, ['cdrom'], unbounded())) ?? {})
+    expect((await management.listMedia?.(node, unbounded()))?.[0]?.inserted).toBe(false)
+  })
+
+  it('secure boot goes with UEFI only', async () => {
+    const node = testNode({ boot_mode: 'bios' })
+    await expect(management.setSecureBoot?.(node, true, unbounded())).rejects.toThrow('needs boot mode uefi')
+    expect(await management.setBootMode?.(testNode({ secure_boot: true }), 'bios', unbounded())).toEqual({
+      boot_mode: 'bios',
+      secure_boot: false,
+    })
   })
 })

@@ -1,5 +1,6 @@
-/** Boot device and NMI over IPMI. */
+/** Boot device, boot mode and NMI over IPMI. */
 import type { BootDevice as IpmiBootDevice } from '@leasehold/ipmi'
+import { LeaseholdError } from '../../errors.ts'
 import { requireBootDevice } from '../absent.ts'
 import type { BootDevice, Bounds, ManagementInterface, Node } from '../types.ts'
 import type { AskBmc } from './bmc.ts'
@@ -33,6 +34,22 @@ export function createIpmiManagement(ask: AskBmc): ManagementInterface {
     },
     async injectNmi(node, bounds) {
       await ask(node, bounds, (client, target, options) => client.chassisControl(target, 'diag', options))
+      return {}
+    },
+    async setBootMode(node, mode, bounds) {
+      // IPMI has no boot mode by itself: it goes with what to boot from, which stays as it is.
+      const { device, persistent } = await ask(node, bounds, (client, target, options) =>
+        client.getBootDevice(target, options),
+      )
+      const kept = devices.find((each) => each === device) ?? 'none'
+      const next = { ...node, boot_mode: mode }
+      if (bootModeOf(next) !== mode)
+        throw new LeaseholdError(
+          'conflict',
+          `the capabilities in instance_info or properties ask for boot mode ${bootModeOf(next)}; change those instead`,
+        )
+      await setBootDevice(ask, next, kept, persistent, bounds)
+      return { boot_mode: mode }
     },
   }
   return management

@@ -3,7 +3,7 @@
 import { createIpmiClient } from '@leasehold/ipmi'
 import type { Logger } from 'pino'
 import type { Config } from '../../config.ts'
-import { absent, noInspect, noop, noopDeploy, noopManagement, noRescue } from '../absent.ts'
+import { absent, noInspect, noop, noopDeploy, noopManagement, noopNetwork, noRescue } from '../absent.ts'
 import type { HardwareType } from '../types.ts'
 import { createAskBmc } from './bmc.ts'
 import { createIpmiManagement } from './management.ts'
@@ -39,7 +39,7 @@ export function createIpmiHardware({ config, log }: { config: Config; log: Logge
         firmware: [absent('firmware')],
         inspect: [noInspect],
         management: [createIpmiManagement(ask), noopManagement],
-        network: [noop],
+        network: [noopNetwork],
         power: [createIpmiPower(ask)],
         raid: [absent('raid')],
         rescue: [noRescue],
