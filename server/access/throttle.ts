@@ -95,8 +95,8 @@ export function createThrottle(options: ThrottleOptions = {}): Throttle {
 /** An account name is the caller's text and may be long: only so much of it makes a key. */
 const pair = (account: string, source: string): string => `${source} ${account.slice(0, 255)}`
 
-/** Whoever has one IPv6 address commonly has the whole /64. */
-function sourceOf(address: string): string {
+/** What counts as one source of requests: an IPv4 address, or the /64 that whoever has one IPv6 address commonly has. */
+export function sourceOf(address: string): string {
   if (!isIPv6(address) || address.startsWith('::ffff:')) return address.replace(/^::ffff:/, '')
   const [head = '', tail = ''] = address.split('::')
   const left = head === '' ? [] : head.split(':')

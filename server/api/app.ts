@@ -18,11 +18,13 @@ import { deployTemplateRoutes } from './baremetal/deploy-templates.ts'
 import { driverRoutes } from './baremetal/drivers.ts'
 import { entrance } from './baremetal/entrance.ts'
 import { answerError, RoutingError } from './baremetal/errors.ts'
+import { eventRoutes } from './baremetal/events.ts'
 import { inspectionRuleRoutes } from './baremetal/inspection-rules.ts'
 import { nodeActionRoutes } from './baremetal/node-actions.ts'
 import { nodeRoutes } from './baremetal/nodes.ts'
 import { portgroupRoutes } from './baremetal/portgroups.ts'
 import { portRoutes } from './baremetal/ports.ts'
+import { ramdiskRoutes } from './baremetal/ramdisk.ts'
 import { onlyGet, rootDocument, rootRoutes } from './baremetal/root.ts'
 import { type Route, registerRoutes } from './baremetal/routes.ts'
 import { runbookTraitRoutes } from './baremetal/runbook-traits.ts'
@@ -70,6 +72,8 @@ export const baremetalRoutes = (deps: ApiDeps): Route[] => [
   ...runbookRoutes(deps),
   ...runbookTraitRoutes(deps),
   ...allocationRoutes(deps),
+  ...ramdiskRoutes(deps),
+  ...eventRoutes(deps),
   ...auditRoutes(deps),
 ]
 

@@ -1,5 +1,14 @@
 /** The resources of the Bare Metal API: what they are and how they are kept. */
 export {
+  beginAgentSession,
+  findInspectedByBmc,
+  findNodeByMacs,
+  type Heartbeat,
+  isAgentToken,
+  recordHeartbeat,
+  withoutAgentSession,
+} from './agents.sql.ts'
+export {
   type Chassis,
   type ChassisChanges,
   type ChassisColumn,
@@ -32,6 +41,7 @@ export {
 } from './inspection-rules.sql.ts'
 export { type Keyset, keysetPage } from './keyset.ts'
 export { type LockOptions, lockedError, type NodeLock, releaseLock, takeLock, withLock } from './lock.ts'
+export { findNodeInventory, type NodeInventory, saveNodeInventory } from './node-inventory.sql.ts'
 export {
   type ChangeOptions,
   changeNode,

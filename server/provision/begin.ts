@@ -5,7 +5,7 @@ import type { Logger } from 'pino'
 import type { Config } from '../config.ts'
 import { LeaseholdError, messageOf } from '../errors.ts'
 import type { Hardware, Node } from '../hardware/index.ts'
-import { lockedError } from '../inventory/index.ts'
+import { lockedError, withoutAgentSession } from '../inventory/index.ts'
 import type { Db } from '../store/index.ts'
 import { checkOptions, checkOrder, checkPower } from './checks.ts'
 import { chooseConductor } from './choose-conductor.ts'
@@ -14,7 +14,7 @@ import { changeNode, findNode, type NodeChanges, takingLock } from './nodes.sql.
 import { type Prepared, prepare, prepareResume } from './prepare.ts'
 import { isState, states } from './states.ts'
 import { withTemplates } from './templates.ts'
-import type { Begun, Order, PowerOrder } from './types.ts'
+import type { Begun, Order, Outcome, PowerOrder } from './types.ts'
 import { validateFor } from './validate.ts'
 import type { Work } from './work.ts'
 
@@ -68,6 +68,7 @@ export async function setPower(desk: Desk, order: PowerOrder): Promise<void> {
     changes: {
       target_power_state: off ? 'power off' : 'power on',
       last_error: null,
+      driver_internal_info: withoutAgentSession,
       // A waiting node keeps what it waits with.
       work: sql`${JSON.stringify(work)}::jsonb || jsonb_build_object('suspended', work)`,
     },
@@ -78,11 +79,7 @@ export async function setPower(desk: Desk, order: PowerOrder): Promise<void> {
 }
 
 /** See `Provisioner.resume`. */
-export async function resume(
-  desk: Desk,
-  nodeUuid: string,
-  outcome: { error?: string; properties?: Record<string, unknown> },
-): Promise<Begun> {
+export async function resume(desk: Desk, nodeUuid: string, outcome: Outcome): Promise<Begun> {
   const node = await findNode(desk.db, nodeUuid)
   if (!node) throw new LeaseholdError('not-found', `Node ${nodeUuid} could not be found.`)
   const check = (seen: Node) => {

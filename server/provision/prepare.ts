@@ -7,7 +7,7 @@ import { type EventType, eventTypeOf, type Told } from './history.ts'
 import type { NodeChanges } from './nodes.sql.ts'
 import { planAsked, planAutomatic } from './plan.ts'
 import { mainVerb, nextState, type State, states, targetIn, type Verb } from './states.ts'
-import type { Caller, VerbOptions } from './types.ts'
+import type { Caller, Outcome, VerbOptions } from './types.ts'
 import { validateFor } from './validate.ts'
 import { type PlannedStep, type Work, type WorkflowName, workflowOf, workOf } from './work.ts'
 
@@ -59,10 +59,7 @@ export function prepare(desk: Desk, node: Node, verb: Verb, caller: Caller, opti
 }
 
 /** Prepares going on after a wait. */
-export function prepareResume(
-  node: Node,
-  outcome: { error?: string; properties?: Record<string, unknown> },
-): Prepared {
+export function prepareResume(node: Node, outcome: Outcome): Prepared {
   const to = nextState(node.provision_state, 'resume') as State
   const before = workOf(node)
   const workflow = before?.workflow ?? waitingFor[to] ?? 'deploy'

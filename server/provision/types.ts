@@ -50,6 +50,15 @@ export interface PowerOrder {
   caller: Caller
 }
 
+/** What a wait has come to: the failure, or what an inspection found. */
+export interface Outcome {
+  error?: string
+  /** Merged into the node's. */
+  properties?: Record<string, unknown>
+  inventory?: Record<string, unknown>
+  pluginData?: Record<string, unknown>
+}
+
 /** What an order has begun. */
 export interface Begun {
   /** Provision state that the node is in now. */
@@ -85,10 +94,9 @@ export interface Provisioner {
   setPower(order: PowerOrder): Promise<void>
   /**
    * Goes on with a node in a wait state: its step, inspection or rescue is done, or has failed for `error`.
-   * `properties` are what an inspection found; they are merged into the node's.
    * @throws LeaseholdError 'conflict' when the node is locked or waits for nothing, 'not-found'.
    */
-  resume(nodeUuid: string, outcome?: { error?: string; properties?: Record<string, unknown> }): Promise<Begun>
+  resume(nodeUuid: string, outcome?: Outcome): Promise<Begun>
 }
 
 export interface ProvisionerDeps {

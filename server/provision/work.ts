@@ -1,7 +1,7 @@
 /** What a workflow is to do with a node, as the node's row keeps it: no workflow needs another source. */
 import type { Node, PowerTarget } from '../hardware/index.ts'
 import type { MainVerb } from './states.ts'
-import type { Caller } from './types.ts'
+import type { Caller, Outcome } from './types.ts'
 
 /** The workflows there are, by what they do. */
 export type WorkflowName =
@@ -41,7 +41,7 @@ export interface Work {
   /** First step to do: those before it are done. */
   from: number
   /** Set when a wait is over: what came of it. */
-  outcome?: { error?: string; properties?: Record<string, unknown> }
+  outcome?: Outcome
   /** What each effect came to, in their order: a workflow that goes on does none of them again. */
   done?: EffectRecord[]
   /** Of a power change. */

@@ -37,6 +37,8 @@ export interface Route {
   within?: boolean
   /** Largest body, when it is not the usual 1 MiB. */
   bodyLimitBytes?: number
+  /** Done before the body is read, right after the version's gate; throws to refuse the request. */
+  before?: (request: FastifyRequest, reply: FastifyReply) => void
   /** Status of success. */
   ok: number
   /** What it answers with, for the OpenAPI document: a resource, or a list of it under a name. */
@@ -56,7 +58,10 @@ export function registerRoutes(app: FastifyInstance, routes: readonly Route[]): 
       // As in Ironic, HEAD is for the API's entrance only.
       exposeHeadRoute: route.path === '/',
       // Gates come before the body is read, as the body's schema is newer than they are.
-      onRequest: async (request) => gate(route, request.version),
+      onRequest: async (request, reply) => {
+        gate(route, request.version)
+        route.before?.(request, reply)
+      },
       handler: async (request, reply) => {
         const result = await route.handler({
           caller: request.caller,
