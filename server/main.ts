@@ -65,8 +65,8 @@ async function run(config: Config): Promise<void> {
       )
     process.exit(code)
   }
-  process.once('SIGINT', () => void stop('SIGINT', 0))
-  process.once('SIGTERM', () => void stop('SIGTERM', 0))
+  // Again and again: npm passes on what the terminal has sent to us already, and the second must not cut the end short.
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => void stop(signal, 0))
 
   try {
     await mkdir(config.data, { recursive: true })

@@ -1,0 +1,108 @@
+/** `npm start -- --demo` on a directory of its own, and its four callers at the real clients. */
+import { execFile } from 'node:child_process'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { launch, postgresLeft } from '../../server/testing.ts'
+import { type Clients, type Program, startClients } from './clients.ts'
+
+const execute = promisify(execFile)
+
+// biome-ignore lint/suspicious/noExplicitAny: what other programs print, read by the tests only
+export type Printed = any
+
+export interface Caller {
+  /** `openstack baremetal LINE`; what it prints. @throws Error with its words when it fails. */
+  (line: string): Promise<string>
+  /** The same with `-f json`, parsed. */
+  json(line: string): Promise<Printed>
+  /** What it says as it fails. @throws Error when it does not. */
+  refused(line: string): Promise<string>
+  /** `openstack LINE`, or another program's. */
+  run(line: string, program?: Program): Promise<string>
+}
+
+export interface Demo {
+  url: string
+  clouds: string
+  admin: Caller
+  owner: Caller
+  lessee: Caller
+  stranger: Caller
+  /** Ids of the tenants' projects. */
+  projects: { owner: string; lessee: string; stranger: string }
+  /** What happened to a machine of the lab, as it wrote it down itself: `power on`, ... */
+  history(machine: string): Promise<string[]>
+  /** `ipmitool ... LINE` at a machine's BMC. */
+  ipmitool(machine: string, line: string): Promise<string>
+  end(): Promise<void>
+}
+
+/** Starts it as a user does, and the clients. */
+export async function startDemo(settings: readonly string[] = []): Promise<Demo> {
+  const directory = await mkdtemp(join(tmpdir(), 'leasehold-real-'))
+  const data = join(directory, 'data')
+  const service = launch(['--demo', '--data', data, '--listen', '127.0.0.1:0', ...settings], {
+    command: ['npm', 'start', '--silent', '--'],
+  })
+  let clients: Clients | undefined
+  const end = async () => {
+    await clients?.close()
+    const { code, stderr } = await service.end('SIGTERM')
+    const left = await postgresLeft(data)
+    await rm(directory, { recursive: true, force: true })
+    if (code !== 0 || left.length > 0)
+      throw new Error(`The service ended with ${code}, PostgreSQL left: ${left.join()}. ${stderr}`)
+  }
+  try {
+    const [url, started] = await Promise.all([service.listening(), startClients()])
+    clients = started
+    const clouds = join(data, 'clouds.yaml')
+    const caller = (cloud: string) => createCaller(started, clouds, cloud)
+    const admin = caller('leasehold')
+    const [owner, lessee, stranger] = ['owner', 'lessee', 'stranger'].map(caller) as [Caller, Caller, Caller]
+    const ids: { ID: string; Name: string }[] = JSON.parse(await admin.run('project list -f json'))
+    const project = (name: string) => ids.find((each) => each.Name === name)?.ID as string
+    const machine = async (name: string) =>
+      JSON.parse(await readFile(join(data, 'lab.json'), 'utf8')).machines[name]
+    return {
+      url,
+      clouds,
+      admin,
+      owner,
+      lessee,
+      stranger,
+      projects: { owner: project('owner'), lessee: project('lessee'), stranger: project('stranger') },
+      history: async (name) => (await machine(name)).history.map(({ event }: { event: string }) => event),
+      ipmitool: async (name, line) => {
+        const { port } = await machine(name)
+        const login = `-I lanplus -C 3 -H 127.0.0.1 -p ${port} -U admin -P leasehold`
+        return (await execute('ipmitool', [...login.split(' '), ...line.split(' ')], { timeout: 20_000 }))
+          .stdout
+      },
+      end,
+    }
+  } catch (error) {
+    await end().catch(() => {})
+    throw error
+  }
+}
+
+function createCaller(clients: Clients, clouds: string, cloud: string): Caller {
+  const environment = { OS_CLIENT_CONFIG_FILE: clouds, OS_CLOUD: cloud }
+  const run = async (line: string, program: Program = 'openstack') => {
+    const { code, stdout, stderr } = await clients.run(program, line, environment)
+    if (code !== 0) throw new Error(`${program} ${line}: ${stderr || stdout}`)
+    return stdout
+  }
+  return Object.assign((line: string) => run(`baremetal ${line}`), {
+    run,
+    json: async (line: string) => JSON.parse(await run(`baremetal ${line} -f json`)),
+    async refused(line: string) {
+      const { code, stdout, stderr } = await clients.run('openstack', `baremetal ${line}`, environment)
+      if (code === 0) throw new Error(`openstack baremetal ${line}: was to fail, and says ${stdout}`)
+      return stderr + stdout
+    },
+  })
+}
