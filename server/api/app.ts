@@ -35,6 +35,7 @@ import { answerBrokenRequest, answerUnreadableUrl } from './connection.ts'
 import type { ApiDeps } from './deps.ts'
 import { registerIdentity } from './identity/index.ts'
 import { parseJson } from './json.ts'
+import { registerOpenApi } from './openapi.ts'
 import { registerOperations } from './operations.ts'
 import { validatorOf } from './validate.ts'
 
@@ -79,7 +80,7 @@ export const baremetalRoutes = (deps: ApiDeps): Route[] => [
 
 const bodyLimitBytes = 1024 * 1024
 /** First path words of other APIs; everything else belongs to the Bare Metal API, with or without `/v1`. */
-const otherRoots = /^\/(v1|identity|healthz|readyz|metrics)(\/|\?|$)/
+const otherRoots = /^\/(v1|identity|healthz|readyz|metrics|openapi\.json)(\/|\?|$)/
 
 /** Makes the service; it listens when told to. */
 export async function createApp(deps: ApiDeps): Promise<FastifyInstance> {
@@ -184,7 +185,9 @@ export async function createApp(deps: ApiDeps): Promise<FastifyInstance> {
       handler: onlyGet,
     })
     recordCalls(baremetal, deps)
-    registerRoutes(baremetal, baremetalRoutes(deps))
+    const routes = baremetalRoutes(deps)
+    registerRoutes(baremetal, routes)
+    registerOpenApi(app, routes)
   })
   if (config['auth.strategy'] === 'standalone') await registerIdentity(app, deps)
   return app

@@ -1,23 +1,38 @@
 /** The OpenAPI 3.1 document of the Bare Metal API, made from the very rows that routes are registered from. */
 import type { FastifyInstance } from 'fastify'
-import type { TSchema } from 'typebox'
+import { allocationFields } from './baremetal/allocation-fields.ts'
+import type { Field } from './baremetal/fields.ts'
+import { inspectionRuleFields } from './baremetal/inspection-rule-fields.ts'
+import { nodeFields } from './baremetal/node-fields.ts'
+import { portFields } from './baremetal/port-fields.ts'
+import { portgroupFields } from './baremetal/portgroup-fields.ts'
 import type { Route } from './baremetal/routes.ts'
+import { runbookFields } from './baremetal/runbook-fields.ts'
 import { maximumVersion, minimumVersion } from './baremetal/versions.ts'
+import { connectorFields, targetFields } from './baremetal/volume-fields.ts'
 
 type Json = Record<string, unknown>
 
+/** The resources whose answers are described field by field: collection, name of one, table of its fields. */
+const resources = [
+  ['nodes', 'Node', nodeFields],
+  ['ports', 'Port', portFields],
+  ['portgroups', 'Portgroup', portgroupFields],
+  ['volume/connectors', 'VolumeConnector', connectorFields],
+  ['volume/targets', 'VolumeTarget', targetFields],
+  ['allocations', 'Allocation', allocationFields],
+  ['runbooks', 'Runbook', runbookFields],
+  ['inspection_rules', 'InspectionRule', inspectionRuleFields],
+] as const
+
 /** Serves the document at `/openapi.json`; it is the same for everybody and tells nothing of anybody. */
-export function registerOpenApi(
-  app: FastifyInstance,
-  routes: readonly Route[],
-  schemas: Readonly<Record<string, TSchema>>,
-): void {
-  const text = JSON.stringify(openApiOf(routes, schemas))
+export function registerOpenApi(app: FastifyInstance, routes: readonly Route[]): void {
+  const text = JSON.stringify(openApiOf(routes))
   app.get('/openapi.json', async (_request, reply) => reply.type('application/json').send(text))
 }
 
-/** The document. `schemas` are the resources that answers refer to by name. */
-export function openApiOf(routes: readonly Route[], schemas: Readonly<Record<string, TSchema>>): Json {
+/** The document. */
+export function openApiOf(routes: readonly Route[]): Json {
   const paths: Record<string, Json> = {}
   for (const route of routes) {
     const path = `/v1${route.path}`.replace(/:(\w+)/g, '{$1}')
@@ -28,7 +43,7 @@ export function openApiOf(routes: readonly Route[], schemas: Readonly<Record<str
     info: {
       title: 'Leasehold: OpenStack Bare Metal API v1',
       version: `1.${maximumVersion}`,
-      description: `Microversions 1.${minimumVersion} to 1.${maximumVersion}, asked for with X-OpenStack-Ironic-API-Version. x-min-version says since when an operation exists, x-policy-rules which rules it may check.`,
+      description: `Microversions 1.${minimumVersion} to 1.${maximumVersion}, asked for with X-OpenStack-Ironic-API-Version. x-min-version says since when an operation, parameter or field exists, x-policy-rules which rules an operation may check.`,
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
     security: [{ token: [] }],
@@ -36,10 +51,30 @@ export function openApiOf(routes: readonly Route[], schemas: Readonly<Record<str
     components: {
       securitySchemes: { token: { type: 'apiKey', in: 'header', name: 'X-Auth-Token' } },
       parameters: { version: versionParameter },
-      schemas: { ...schemas, Error: errorSchema },
+      schemas: {
+        ...Object.fromEntries(resources.map(([, name, fields]) => [name, schemaOf(fields)])),
+        Error: errorSchema,
+      },
     },
   }
 }
+
+/** A resource as it is answered: every field, with its first microversion. */
+const schemaOf = (
+  fields: readonly Pick<Field<never>, 'name' | 'since' | 'schema' | 'create' | 'patch'>[],
+): Json => ({
+  type: 'object',
+  properties: Object.fromEntries(
+    fields.map((field) => [
+      field.name,
+      {
+        ...(field.schema as Json | undefined),
+        ...(field.create || field.patch ? {} : { readOnly: true }),
+        'x-min-version': `1.${field.since}`,
+      },
+    ]),
+  ),
+})
 
 const versionParameter = {
   name: 'X-OpenStack-Ironic-API-Version',
@@ -56,14 +91,22 @@ const errorSchema = {
   },
 }
 
-function answerOf({ resource, list }: NonNullable<Route['answer']>): Json {
-  const one = { $ref: `#/components/schemas/${resource}` }
-  if (!list) return one
-  return {
-    type: 'object',
-    properties: { [list]: { type: 'array', items: one }, next: { type: 'string', format: 'uri' } },
-    required: [list],
+/** What an operation on a resource answers with; undefined where the document does not describe it. */
+function answerOf(route: Route): Json | undefined {
+  for (const [collection, name] of resources) {
+    const one = { $ref: `#/components/schemas/${name}` }
+    const list = collection.split('/').at(-1) as string
+    if (route.method === 'GET' && new RegExp(`/${collection}(/detail)?$`).test(route.path))
+      return {
+        type: 'object',
+        properties: { [list]: { type: 'array', items: one }, next: { type: 'string', format: 'uri' } },
+        required: [list],
+      }
+    const onItem =
+      new RegExp(`^/${collection}/:\\w+$`).test(route.path) && ['GET', 'PATCH'].includes(route.method)
+    if (onItem || (route.method === 'POST' && route.path === `/${collection}`)) return one
   }
+  return undefined
 }
 
 function operationOf(route: Route): Json {
@@ -82,6 +125,7 @@ function operationOf(route: Route): Json {
     ...(parameter.since ? { 'x-min-version': `1.${parameter.since}` } : {}),
   }))
   const isPublic = route.rules === 'public'
+  const answer = answerOf(route)
   return {
     summary: route.summary,
     operationId: `${route.method.toLowerCase()}${route.path.replace(/[/:]+(\w)/g, (_, first: string) => first.toUpperCase()).replace(/\W/g, '')}`,
@@ -93,7 +137,7 @@ function operationOf(route: Route): Json {
     responses: {
       [route.ok]: {
         description: 'Done.',
-        ...(route.answer ? { content: { 'application/json': { schema: answerOf(route.answer) } } } : {}),
+        ...(answer ? { content: { 'application/json': { schema: answer } } } : {}),
       },
       default: {
         description: 'Refused or failed.',

@@ -41,8 +41,6 @@ export interface Route {
   before?: (request: FastifyRequest, reply: FastifyReply) => void
   /** Status of success. */
   ok: number
-  /** What it answers with, for the OpenAPI document: a resource, or a list of it under a name. */
-  answer?: { resource: string; list?: string }
   handler: (call: Call) => Promise<unknown>
 }
 
