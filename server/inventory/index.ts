@@ -41,7 +41,18 @@ export {
 } from './inspection-rules.sql.ts'
 export { type Keyset, keysetPage } from './keyset.ts'
 export { type LockOptions, lockedError, type NodeLock, releaseLock, takeLock, withLock } from './lock.ts'
-export { findNodeInventory, type NodeInventory, saveNodeInventory } from './node-inventory.sql.ts'
+export {
+  findBiosSetting,
+  listBiosSettings,
+  listFirmware,
+  machineColumns,
+  type StoredBiosSetting,
+  type StoredFirmware,
+  tellNode,
+  withMachine,
+  withMachineParts,
+} from './machine.sql.ts'
+export { saveNodeInventory } from './node-inventory.sql.ts'
 export {
   type ChangeOptions,
   changeNode,

@@ -4,17 +4,17 @@ import { type RawBuilder, sql } from 'kysely'
 import type { Logger } from 'pino'
 import type { Config } from '../config.ts'
 import { LeaseholdError, messageOf } from '../errors.ts'
-import type { Hardware, Node } from '../hardware/index.ts'
+import { checkChange, type Hardware, type Node } from '../hardware/index.ts'
 import { lockedError, withoutAgentSession } from '../inventory/index.ts'
 import type { Db } from '../store/index.ts'
-import { checkOptions, checkOrder, checkPower } from './checks.ts'
+import { checkChangeState, checkOptions, checkOrder, checkPower } from './checks.ts'
 import { chooseConductor } from './choose-conductor.ts'
 import { historyRow, secondsSince } from './history.ts'
 import { changeNode, findNode, type NodeChanges, takingLock } from './nodes.sql.ts'
 import { type Prepared, prepare, prepareResume } from './prepare.ts'
 import { isState, states } from './states.ts'
 import { withTemplates } from './templates.ts'
-import type { Begun, Order, Outcome, PowerOrder } from './types.ts'
+import type { Begun, ChangeOrder, Order, Outcome, PowerOrder } from './types.ts'
 import { validateFor } from './validate.ts'
 import type { Work } from './work.ts'
 
@@ -76,6 +76,26 @@ export async function setPower(desk: Desk, order: PowerOrder): Promise<void> {
     history: [],
   }
   await carryThrough(desk, node, prepared, sql`disable_power_off = ${node.disable_power_off}`, check)
+}
+
+/** See `Provisioner.change`. */
+export async function change(desk: Desk, { node, change: asked, caller }: ChangeOrder): Promise<void> {
+  const check = (seen: Node) => {
+    checkChangeState(seen, asked)
+    checkChange(desk.hardware, seen, asked)
+  }
+  check(node)
+  const work: Work = { workflow: 'change', caller, steps: null, from: 0, change: asked }
+  const prepared: Prepared = {
+    changes: {
+      last_error: null,
+      // A waiting node keeps what it waits with.
+      work: sql`${JSON.stringify(work)}::jsonb || jsonb_build_object('suspended', work)`,
+    },
+    workflow: 'change',
+    history: [],
+  }
+  await carryThrough(desk, node, prepared, sql`TRUE`, check)
 }
 
 /** See `Provisioner.resume`. */

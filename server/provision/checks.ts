@@ -1,8 +1,8 @@
 /** What can stand in the way of an order, checked without effects and in the order of Ironic's states/provision. */
 import { LeaseholdError } from '../errors.ts'
-import type { Node, PowerInterface, PowerTarget } from '../hardware/index.ts'
+import type { MachineChange, Node, PowerInterface, PowerTarget } from '../hardware/index.ts'
 import { lockedError } from '../inventory/index.ts'
-import { isPossible, isVerb, mainVerb, type Verb } from './states.ts'
+import { isPossible, isVerb, mainVerb, type State, states, type Verb } from './states.ts'
 import type { AskedStep, VerbOptions } from './types.ts'
 
 /**
@@ -114,6 +114,20 @@ export function checkPower(
     throw new LeaseholdError(
       'conflict',
       `Power off of node ${node.uuid} is disabled; unset "disable_power_off" first.`,
+    )
+}
+
+/**
+ * How a machine boots is not changed under the hands of a workflow.
+ * @throws LeaseholdError 'conflict'.
+ */
+export function checkChangeState(node: Node, { kind }: MachineChange): void {
+  if (kind !== 'boot_mode' && kind !== 'secure_boot') return
+  const state = states[node.provision_state as State]?.kind
+  if (state === 'busy' || state === 'wait')
+    throw new LeaseholdError(
+      'conflict',
+      `Node ${node.uuid} is in state "${node.provision_state}": while it is on its way, ${kind} stays as it is. Try again later.`,
     )
 }
 

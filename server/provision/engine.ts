@@ -18,6 +18,7 @@ import { prepareStatements } from './prepared.ts'
 import { carryOut, LockLostError, type Workflow } from './run.ts'
 import { type WorkflowName, workOf } from './work.ts'
 import { adopt } from './workflows/adopt.ts'
+import { change } from './workflows/change.ts'
 import { clean } from './workflows/clean.ts'
 import { deploy } from './workflows/deploy.ts'
 import { inspect } from './workflows/inspect.ts'
@@ -70,6 +71,7 @@ const workflows: Record<WorkflowName, Workflow> = {
   unrescue,
   service,
   power,
+  change,
 }
 
 interface Running extends EngineDeps {

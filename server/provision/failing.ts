@@ -4,7 +4,7 @@ import type { Node } from '../hardware/index.ts'
 import { cutMiddle, eventTypeOf, type HistoryRow, historyRow, secondsSince } from './history.ts'
 import { givingLockBack, type NodeChanges } from './nodes.sql.ts'
 import { nextState, type State, targetIn } from './states.ts'
-import { type Work, workOf } from './work.ts'
+import { standsApart, type Work, workOf } from './work.ts'
 
 /**
  * The changes and the history of a failure, which end the work and give the lock back. The message should say what
@@ -17,8 +17,8 @@ export function failureOf(
   key?: string,
 ): { changes: NodeChanges; history: HistoryRow } {
   const work = workOf(node)
-  return work?.workflow === 'power'
-    ? powerFailure(node, work, message, host, key)
+  return work && standsApart(work.workflow)
+    ? failureApart(node, work, message, host, key)
     : provisionFailure(node, work, message, host, key)
 }
 
@@ -63,7 +63,7 @@ function provisionFailure(
   return { changes, history }
 }
 
-function powerFailure(
+function failureApart(
   node: Node,
   work: Work,
   message: string,
@@ -71,13 +71,13 @@ function powerFailure(
   key: string | undefined,
 ): { changes: NodeChanges; history: HistoryRow } {
   const lastError = cutMiddle(
-    `${endSentence(message)} Check the machine's BMC and driver_info, then ask for the power state again.`,
+    `${endSentence(message)} Check the machine's BMC and driver_info, then ask for ${work.workflow === 'power' ? 'the power state' : 'it'} again.`,
   )
   return {
     changes: {
       ...givingLockBack,
       last_error: lastError,
-      target_power_state: null,
+      ...(work.workflow === 'power' ? { target_power_state: null } : {}),
       work: work.suspended ? JSON.stringify(work.suspended) : null,
     },
     history: historyRow({

@@ -41,6 +41,7 @@ export const eventTypeOf: Record<WorkflowName, EventType> = {
   unrescue: 'transition',
   service: 'transition',
   power: 'transition',
+  change: 'transition',
 }
 
 export interface Told {

@@ -1,6 +1,7 @@
 /** The statements that change a node here: a change and what history tells of it are one statement, done or not done. */
 import { type RawBuilder, sql, type UpdateObject } from 'kysely'
-import type { Node } from '../hardware/index.ts'
+import type { MachineChanges, Node } from '../hardware/index.ts'
+import { machineColumns, withMachineParts } from '../inventory/index.ts'
 import type { Database, Db } from '../store/index.ts'
 import type { HistoryRow } from './history.ts'
 import { workOf } from './work.ts'
@@ -52,17 +53,23 @@ export function changeNode(
   changes: NodeChanges,
   history: readonly HistoryRow[] = [],
 ): Promise<Node | undefined> {
-  return changing(db, condition, changes, history).selectAll().executeTakeFirst()
+  return changing(db, condition, changes, history).selectFrom('changed').selectAll().executeTakeFirst()
 }
 
-/** As `changeNode`, for those who need not see the node: whether it was there. */
+/**
+ * As `changeNode`, for those who need not see the node: whether it was there. `machine` is what the node is told of its
+ * machine; a column that `changes` has, too, is as they say.
+ */
 export async function changeNodeUnseen(
   db: Db,
   condition: RawBuilder<boolean>,
   changes: NodeChanges,
   history: readonly HistoryRow[] = [],
+  machine: MachineChanges = {},
 ): Promise<boolean> {
-  return (await changing(db, condition, changes, history).select('uuid').executeTakeFirst()) !== undefined
+  const all = { ...machineColumns(machine), ...changes }
+  const statement = withMachineParts(changing(db, condition, all, history), machine)
+  return (await statement.selectFrom('changed').select('uuid').executeTakeFirst()) !== undefined
 }
 
 const changing = (
@@ -90,7 +97,6 @@ const changing = (
         )
         .onConflict((conflict) => conflict.column('uuid').doNothing()),
     )
-    .selectFrom('changed')
 
 /** The node that a workflow holds; undefined when it holds it no longer. */
 export function holdNode(

@@ -1,5 +1,5 @@
 /** The provisioner: takes orders in every process, and is a conductor in those that start it. */
-import { begin, type Desk, resume, setPower } from './begin.ts'
+import { begin, change, type Desk, resume, setPower } from './begin.ts'
 import { type Conductor, startConductor } from './conductor.ts'
 import { preparingDb } from './prepared.ts'
 import type { Provisioner, ProvisionerDeps } from './types.ts'
@@ -26,6 +26,7 @@ export function createProvisioner(deps: ProvisionerDeps): Provisioner {
     },
     begin: (order) => begin(desk, order),
     setPower: (order) => setPower(desk, order),
+    change: (order) => change(desk, order),
     resume: (nodeUuid, outcome = {}) => resume(desk, nodeUuid, outcome),
   }
 }

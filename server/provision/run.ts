@@ -10,18 +10,21 @@ import { sql } from 'kysely'
 import type { Logger } from 'pino'
 import type { Config } from '../config.ts'
 import { messageOf } from '../errors.ts'
-import type { Bounds, Hardware, Node } from '../hardware/index.ts'
+import type { Bounds, Hardware, MachineChanges, Node, StepResult } from '../hardware/index.ts'
+import { machineColumns, withMachine } from '../inventory/index.ts'
 import type { Db } from '../store/index.ts'
 import { failureOf } from './failing.ts'
 import { eventTypeOf, type HistoryRow, historyRow, secondsSince } from './history.ts'
 import { changeNodeUnseen, findNode, givingLockBack, type Hold, held, type NodeChanges } from './nodes.sql.ts'
 import { type InternalEvent, nextState, type State, targetIn } from './states.ts'
-import type { EffectRecord, PlannedStep, Work } from './work.ts'
+import { type EffectRecord, type PlannedStep, standsApart, type Work } from './work.ts'
 
 /** How a workflow ends when nothing has failed. */
 export interface End {
   end: 'done' | 'wait' | 'hold'
   changes?: NodeChanges
+  /** What the node is told of its machine. */
+  machine?: MachineChanges
   /** Work to go on with once the wait is over. */
   work?: Work
 }
@@ -36,7 +39,7 @@ export interface EffectOptions {
 export type StepColumn = 'clean_step' | 'deploy_step' | 'service_step'
 
 export interface Run {
-  /** The node as it was when the workflow began, or after its last `move`. */
+  /** The node as it was when the workflow began, or after its last `move`, and as it was told since of its machine. */
   readonly node: Node
   readonly work: Work
   readonly hardware: Hardware
@@ -49,6 +52,12 @@ export interface Run {
    * @throws Error whose message says what was done and why it failed.
    */
   effect<T>(name: string, act: (bounds: Bounds) => Promise<T>, options?: EffectOptions): Promise<T>
+  /** An effect that may change what the node knows of its machine: that is written with the effect's record. */
+  machine(
+    name: string,
+    act: (bounds: Bounds) => Promise<StepResult>,
+    options?: EffectOptions,
+  ): Promise<undefined | 'wait'>
   /** Moves the node within the workflow, keeping the lock. */
   move(event: InternalEvent, changes?: NodeChanges): Promise<void>
   /** Done, the last first, when a later part of the workflow fails. */
@@ -80,7 +89,7 @@ export class LockLostError extends Error {}
  * @throws LockLostError when the node is another's now; the database's errors.
  */
 export async function carryOut(workflow: Workflow, deps: RunDeps): Promise<void> {
-  const { run, told, undo } = createRun(deps)
+  const { run, told, untold, undo } = createRun(deps)
   let end: End
   try {
     end = await workflow(run)
@@ -93,15 +102,16 @@ export async function carryOut(workflow: Workflow, deps: RunDeps): Promise<void>
       deps.hold.host,
       keyOf(deps, run.node, 'fail'),
     )
-    await write(deps, changes, [...told(), history])
+    await write(deps, changes, [...told(), history], untold())
     return
   }
-  await finish(deps, run.node, end, told())
+  await finish(deps, run.node, { ...end, machine: { ...untold(), ...end.machine } }, told())
 }
 
 function createRun(deps: RunDeps): {
   run: Run
   told: () => HistoryRow[]
+  untold: () => MachineChanges
   undo: () => Promise<void>
 } {
   let node = deps.node
@@ -109,6 +119,8 @@ function createRun(deps: RunDeps): {
   const done: EffectRecord[] = [...(deps.work.done ?? [])]
   /** What history has yet to be told: effects whose records are not written. */
   let unwritten: HistoryRow[] = []
+  /** What the row has yet to be told of the machine, by the same effects. */
+  let machine: MachineChanges = {}
   const undos: { name: string; act: (bounds: Bounds) => Promise<void> }[] = []
 
   const effect = async <T>(
@@ -134,8 +146,9 @@ function createRun(deps: RunDeps): {
   }
   const save = async (changes: NodeChanges) => {
     const work: Work = { ...deps.work, done }
-    await write(deps, { ...changes, work: JSON.stringify(work) }, unwritten)
+    await write(deps, { ...changes, work: JSON.stringify(work) }, unwritten, machine)
     unwritten = []
+    machine = {}
   }
 
   const run: Run = {
@@ -148,6 +161,25 @@ function createRun(deps: RunDeps): {
     db: deps.db,
     log: deps.log,
     effect,
+    async machine(name, act, options) {
+      let told: MachineChanges | undefined
+      const outcome = await effect(
+        name,
+        async (bounds) => {
+          const result = await act(bounds)
+          if (typeof result !== 'object') return result
+          told = result.changes
+          return undefined
+        },
+        options,
+      )
+      // A resumed workflow is not told again: the row was, with the record.
+      if (told) {
+        node = withMachine(node, told)
+        machine = { ...machine, ...told }
+      }
+      return outcome
+    },
     async move(event, changes = {}) {
       const to = nextState(node.provision_state, event)
       if (to === null) return // a resumed workflow that had moved the node already
@@ -167,7 +199,7 @@ function createRun(deps: RunDeps): {
         if (error instanceof LockLostError) throw error
       })
   }
-  return { run, told: () => unwritten, undo }
+  return { run, told: () => unwritten, untold: () => machine, undo }
 }
 
 function effectHistory(
@@ -242,7 +274,8 @@ function showLater(deps: RunDeps, changes: NodeChanges): { settle: () => Promise
 
 /** The last write: the new state and the lock given back. Repeated by a resumed workflow, it finds nothing to do. */
 async function finish(deps: RunDeps, node: Node, end: End, told: HistoryRow[]): Promise<void> {
-  if (deps.work.workflow === 'power') return write(deps, { ...givingLockBack, ...end.changes }, told)
+  if (standsApart(deps.work.workflow))
+    return write(deps, { ...givingLockBack, ...end.changes }, told, end.machine)
   const to = nextState(node.provision_state, end.end, node.target_provision_state)
   if (to === null) throw new Error(`State ${node.provision_state} knows no ${end.end}`)
   const row = moved(deps, node, to)
@@ -258,11 +291,24 @@ async function finish(deps: RunDeps, node: Node, end: End, told: HistoryRow[]): 
       ...givingLockBack,
     },
     [...told, row.history],
+    end.machine,
   )
 }
 
-async function write(deps: RunDeps, changes: NodeChanges, history: HistoryRow[]): Promise<void> {
-  const written = await deps.retrying(() => changeNodeUnseen(deps.db, held(deps.hold), changes, history))
+async function write(
+  deps: RunDeps,
+  changes: NodeChanges,
+  history: HistoryRow[],
+  machine: MachineChanges = {},
+): Promise<void> {
+  // A column that both change: the machine's comes first. Left in between, the effect is done again, and it may be.
+  if (Object.keys(machineColumns(machine)).some((column) => column in changes)) {
+    await write(deps, {}, [], machine)
+    return write(deps, changes, history)
+  }
+  const written = await deps.retrying(() =>
+    changeNodeUnseen(deps.db, held(deps.hold), changes, history, machine),
+  )
   if (!written) throw new LockLostError()
 }
 

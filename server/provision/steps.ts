@@ -24,7 +24,7 @@ export async function runSteps(
     const name = `${capitals[kind]} step ${step.interface}.${step.step}`
     const found = findStep(run.hardware, run.node, kind, step)
     if (!found) throw new Error(`${name} is unknown to this conductor`)
-    const result = await run.effect(name, (bounds) => found.run(run.node, step.args, bounds), {
+    const result = await run.machine(name, (bounds) => found.run(run.node, step.args, bounds), {
       showing: { column, step },
     })
     if (result === 'wait') return waiting('wait')

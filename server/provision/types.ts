@@ -2,7 +2,7 @@
 import type { Pool } from 'pg'
 import type { Logger } from 'pino'
 import type { Config } from '../config.ts'
-import type { Hardware, Node, PowerTarget } from '../hardware/index.ts'
+import type { Hardware, MachineChange, Node, PowerTarget } from '../hardware/index.ts'
 import type { Db } from '../store/index.ts'
 import type { Verb } from './states.ts'
 
@@ -50,6 +50,12 @@ export interface PowerOrder {
   caller: Caller
 }
 
+export interface ChangeOrder {
+  node: Node
+  change: MachineChange
+  caller: Caller
+}
+
 /** What a wait has come to: the failure, or what an inspection found. */
 export interface Outcome {
   error?: string
@@ -92,6 +98,14 @@ export interface Provisioner {
    *   disable_power_off), 'unavailable'.
    */
   setPower(order: PowerOrder): Promise<void>
+  /**
+   * Changes another thing of the machine, durably: returns at once; the node is locked until it is done or
+   * `last_error` says why not.
+   *
+   * @throws LeaseholdError 'invalid' (unsupported), 'conflict' (locked, or in a state that forbids it),
+   *   'unavailable'.
+   */
+  change(order: ChangeOrder): Promise<void>
   /**
    * Goes on with a node in a wait state: its step, inspection or rescue is done, or has failed for `error`.
    * @throws LeaseholdError 'conflict' when the node is locked or waits for nothing, 'not-found'.

@@ -22,4 +22,6 @@ const interfacesOf: Record<WorkflowName, readonly InterfaceType[]> = {
   unrescue: ['power', 'network', 'rescue'],
   service: ['power', 'network'],
   power: ['power'],
+  // Asked of the driver when it is ordered: `checkChange`.
+  change: [],
 }

@@ -1,5 +1,5 @@
 /** What a workflow is to do with a node, as the node's row keeps it: no workflow needs another source. */
-import type { Node, PowerTarget } from '../hardware/index.ts'
+import type { MachineChange, Node, PowerTarget } from '../hardware/index.ts'
 import type { MainVerb } from './states.ts'
 import type { Caller, Outcome } from './types.ts'
 
@@ -15,6 +15,7 @@ export type WorkflowName =
   | 'unrescue'
   | 'service'
   | 'power'
+  | 'change'
 
 /** A step that will run: which, and with what. */
 export interface PlannedStep {
@@ -46,18 +47,23 @@ export interface Work {
   done?: EffectRecord[]
   /** Of a power change. */
   power?: { target: PowerTarget; timeoutMs: number }
+  /** Of another change of the machine. */
+  change?: MachineChange
   /** How often it was taken up from another process: each time, the one before can no longer write. */
   takeUps?: number
   /** How often its process died in the middle of it. */
   deaths?: number
   /** Its process has stopped in good order. */
   paused?: boolean
-  /** Work of a waiting node, kept while its power changes. */
+  /** Work of a waiting node, kept while its power or another thing of its machine changes. */
   suspended?: Work | null
 }
 
 /** The work on record, or null. Only this room writes the column, so its shape is trusted. */
 export const workOf = (node: Pick<Node, 'work'>): Work | null => node.work as unknown as Work | null
+
+/** Whether a workflow leaves the provision state as it is. */
+export const standsApart = (workflow: WorkflowName): boolean => workflow === 'power' || workflow === 'change'
 
 /** Which workflow carries out a verb; `abort` and `unhold` need none. */
 export const workflowOf: Record<Exclude<MainVerb, 'abort' | 'unhold'>, WorkflowName> = {

@@ -13,6 +13,11 @@ export const inspect: Workflow = async (run) => {
 }
 
 async function found(run: Run, findings: Findings): Promise<End> {
-  const { changes } = await inspectionOf(run, findings)
-  return { end: 'done', changes: { ...changes, inspection_finished_at: sql`now()` } }
+  const { changes, pluginData } = await inspectionOf(run, findings)
+  const { inventory } = findings
+  return {
+    end: 'done',
+    changes: { ...changes, inspection_finished_at: sql`now()` },
+    machine: inventory ? { inventory: { inventory: { ...inventory }, plugin_data: pluginData } } : {},
+  }
 }

@@ -1,8 +1,9 @@
 /**
- * Deleted: the machine is turned off, what it had of its instance is forgotten, then it is cleaned. A machine that
- * can not be turned off is never handed on: the node ends in `error`.
+ * Deleted: the machine is turned off, virtual media and the console's session are taken from it, what it had of its
+ * instance is forgotten, then it is cleaned. A machine for which this fails is never handed on: the node ends in `error`.
  */
 import { sql } from 'kysely'
+import { releaseMachine } from '../../hardware/index.ts'
 import { automatedClean } from '../automated-clean.ts'
 import type { NodeChanges } from '../nodes.sql.ts'
 import { planAutomatic } from '../plan.ts'
@@ -14,7 +15,10 @@ export const undeploy: Workflow = async (run) => {
   checkOutcome(run)
   // One that waited in its cleaning has its steps, and is past this.
   if (run.work.steps === null) {
-    await run.effect('Power off', (bounds) => powerOff(run, bounds))
+    await run.machine('Power off', async (bounds) => {
+      await powerOff(run, bounds)
+      return { changes: await releaseMachine(run.hardware, run.node, bounds) }
+    })
     const off: NodeChanges = run.node.disable_power_off ? {} : { power_state: 'power off' }
     await run.move('next', { ...off, ...withoutInstance })
   }

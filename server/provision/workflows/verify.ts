@@ -14,7 +14,7 @@ export const verify: Workflow = async (run) => {
   for (const planned of planAutomatic(run.hardware, run.node, 'verify')) {
     const step = findStep(run.hardware, run.node, 'verify', planned)
     if (step)
-      await run.effect(`Verify step ${step.interface}.${step.step}`, (bounds) =>
+      await run.machine(`Verify step ${step.interface}.${step.step}`, (bounds) =>
         step.run(run.node, {}, bounds),
       )
   }
