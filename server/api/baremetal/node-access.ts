@@ -15,6 +15,7 @@ import {
 import type { ApiDeps } from '../deps.ts'
 import { type Field, selfLinks, showFields, type View } from './fields.ts'
 import { lookupOf } from './identifiers.ts'
+import { listJson } from './list-json.ts'
 import { nodeFields, nodeSubLinks } from './node-fields.ts'
 import type { Call } from './routes.ts'
 
@@ -83,6 +84,37 @@ export async function showNodes(
   fields: readonly Field<Node>[],
   full: boolean,
 ): Promise<Record<string, unknown>[]> {
+  const shown = await showFieldsOf(deps, call, nodes, fields)
+  return nodes.map((node, index) => ({ ...shown[index], ...nodeLinks(call, node.uuid, full) }))
+}
+
+/** The same as the JSON text of a list; `rest` is what stands beside the nodes. */
+export async function nodesJson(
+  deps: ApiDeps,
+  call: Call,
+  nodes: readonly Node[],
+  fields: readonly Field<Node>[],
+  full: boolean,
+  rest: Record<string, unknown>,
+): Promise<string> {
+  const shown = await showFieldsOf(deps, call, nodes, fields)
+  const uuids = nodes.map((node) => node.uuid)
+  call.reply.type('application/json; charset=utf-8')
+  return listJson('nodes', shown, uuids, (uuid) => nodeLinks(call, uuid, full), rest)
+}
+
+const nodeLinks = (call: Call, uuid: string, full: boolean): Record<string, unknown> => ({
+  links: selfLinks(call.base, `nodes/${uuid}`),
+  ...(full ? nodeSubLinks(uuid, { version: call.version, base: call.base }) : {}),
+})
+
+/** Nodes as this caller may see them, without links. */
+async function showFieldsOf(
+  deps: ApiDeps,
+  call: Call,
+  nodes: readonly Node[],
+  fields: readonly Field<Node>[],
+): Promise<Record<string, unknown>[]> {
   const view: View = { version: call.version, base: call.base }
   const alive = fields.some((field) => field.name === 'conductor') ? await deps.conductors.alive() : []
   const guarded = fields.some((field) => guardedFields.has(field.name))
@@ -96,8 +128,7 @@ export async function showNodes(
     if ('maintenance_reason' in shown && node.fault && !thresholdHolds && !seesErrors(deps, call, node))
       shown.maintenance_reason = `${node.fault}; the rest is for those who may see last_error`
     if ('conductor' in shown) shown.conductor = responsibleFor(alive, node)
-    shown.links = selfLinks(call.base, `nodes/${node.uuid}`)
-    return full ? Object.assign(shown, nodeSubLinks(node.uuid, view)) : shown
+    return shown
   })
 }
 

@@ -1,6 +1,7 @@
 /** Nodes: their routes, lists and showing one. Creating, changing and deleting have files of their own. */
 import { LeaseholdError } from '../../errors.ts'
 import {
+  findChassis,
   listNodes,
   type Node,
   type NodeColumn,
@@ -9,8 +10,9 @@ import {
 } from '../../inventory/index.ts'
 import type { ApiDeps } from '../deps.ts'
 import { chooseFields, columnsOf, sortColumn } from './fields.ts'
+import { normalUuid } from './identifiers.ts'
 import { patchBody } from './json-patch.ts'
-import { listable, nodeFor, showNodes } from './node-access.ts'
+import { listable, nodeFor, nodesJson, showNodes } from './node-access.ts'
 import { createBody, createNode } from './node-create.ts'
 import { removeNode } from './node-delete.ts'
 import { nodeAccessColumns, nodeFields, nodeListFields } from './node-fields.ts'
@@ -53,7 +55,7 @@ export function nodeRoutes(deps: ApiDeps): Route[] {
       rules: ['baremetal:node:list', 'baremetal:node:list_all'],
       query: { ...paging, ...fields, ...detail, ...filters },
       ok: 200,
-      handler: (call) => showList(deps, call, call.query.detail === true),
+      handler: (call) => showList(deps, call, '/nodes', call.query.detail === true),
     },
     {
       method: 'GET',
@@ -62,7 +64,7 @@ export function nodeRoutes(deps: ApiDeps): Route[] {
       rules: ['baremetal:node:list', 'baremetal:node:list_all'],
       query: { ...paging, ...filters },
       ok: 200,
-      handler: (call) => showList(deps, call, true),
+      handler: (call) => showList(deps, call, '/nodes/detail', true),
     },
     {
       method: 'POST',
@@ -102,6 +104,26 @@ export function nodeRoutes(deps: ApiDeps): Route[] {
     },
     {
       method: 'GET',
+      path: '/chassis/:chassis/nodes',
+      summary: 'List the nodes of a chassis',
+      rules: ['baremetal:node:list', 'baremetal:node:list_all', 'baremetal:chassis:get'],
+      query: { ...paging, ...fields, ...detail, ...filters },
+      ok: 200,
+      within: true,
+      handler: (call) => showOfChassis(deps, call, '', call.query.detail === true),
+    },
+    {
+      method: 'GET',
+      path: '/chassis/:chassis/nodes/detail',
+      summary: 'List the nodes of a chassis with all their fields',
+      rules: ['baremetal:node:list', 'baremetal:node:list_all', 'baremetal:chassis:get'],
+      query: { ...paging, ...filters },
+      ok: 200,
+      within: true,
+      handler: (call) => showOfChassis(deps, call, '/detail', true),
+    },
+    {
+      method: 'GET',
       path: '/nodes/:node/children',
       summary: "List a node's children",
       rules: ['baremetal:node:get', 'baremetal:node:list', 'baremetal:node:list_all'],
@@ -120,7 +142,28 @@ export function nodeRoutes(deps: ApiDeps): Route[] {
   ]
 }
 
-async function showList(deps: ApiDeps, call: Call, full: boolean): Promise<unknown> {
+/** Whether there is such a chassis is told to who may see chassis; to others it is one without nodes of theirs. */
+async function showOfChassis(
+  deps: ApiDeps,
+  call: Call,
+  tail: '' | '/detail',
+  full: boolean,
+): Promise<unknown> {
+  const ident = call.params.chassis as string
+  const chassisUuid = normalUuid(ident)
+  if (!chassisUuid) throw invalid(`Expected a UUID but received ${ident.slice(0, 255)}.`)
+  if (deps.policy.allows('baremetal:chassis:get', call.caller) && !(await findChassis(deps.db, chassisUuid)))
+    throw new LeaseholdError('not-found', `Chassis ${ident} could not be found.`)
+  return showList(deps, call, `/chassis/${chassisUuid}/nodes${tail}`, full, { chassisUuid })
+}
+
+async function showList(
+  deps: ApiDeps,
+  call: Call,
+  path: string,
+  full: boolean,
+  own: Partial<NodeFilters> = {},
+): Promise<unknown> {
   const { query } = call
   const asked = query.fields as string[] | undefined
   if (full && asked) throw invalid("Can't fetch a subset of fields with 'detail' set")
@@ -134,18 +177,16 @@ async function showList(deps: ApiDeps, call: Call, full: boolean): Promise<unkno
   const rows = (await listNodes(
     deps.db,
     visible,
-    await filtersOf(deps, call),
+    { ...(await filtersOf(deps, call)), ...own },
     { ...page, sortColumn: sortBy },
     [...new Set(columns)],
   )) as Node[]
   const alive = conductor === undefined ? [] : await deps.conductors.alive()
   const kept =
     conductor === undefined ? rows : rows.filter((node) => responsibleFor(alive, node) === conductor)
-  const nodes = await showNodes(deps, call, kept, shownFields, full)
   // An instance is on one node at most: its answer has no next page.
-  if (query.instance_uuid !== undefined) return { nodes }
-  const path = `${call.base}/v1/nodes${call.request.routeOptions.url?.endsWith('/detail') ? '/detail' : ''}`
-  return { nodes, ...nextLink(path, query, page, rows) }
+  const next = query.instance_uuid === undefined ? nextLink(`${call.base}/v1${path}`, query, page, rows) : {}
+  return nodesJson(deps, call, kept, shownFields, full, next)
 }
 
 async function filtersOf(deps: ApiDeps, call: Call): Promise<NodeFilters> {
