@@ -211,10 +211,13 @@ export async function patchPart<Table extends OwnedTable>(
 ): Promise<unknown> {
   const operations = call.body as PatchOperation[]
   gatePatch(kind.fields, operations, call.version)
-  return underLock(deps, call, kind, 'update', async (part) => {
-    const given = givenBy(kind, part.row, operations, call.base)
-    const home =
-      typeof given.node_uuid === 'string' ? await newHome(deps, call, part.node, given.node_uuid) : part.node
+  // A patch that cannot be is refused before the lock is waited for, and judged again by what the lock holds.
+  const prepare = async ({ row, node }: FoundPart<Table>) => {
+    const given = givenBy(kind, row, operations, call.base)
+    const home = typeof given.node_uuid === 'string' ? await newHome(deps, call, node, given.node_uuid) : node
+    return { given, home }
+  }
+  return underLock(deps, call, kind, 'update', prepare, async (part, { given, home }) => {
     const written = await write(part, given, home)
     if (!written) throw absent(kind, part.row.uuid)
     const fields = chooseFields(kind.fields, undefined, call.version)
@@ -222,16 +225,22 @@ export async function patchPart<Table extends OwnedTable>(
   })
 }
 
-/** Runs `work` on what the path names while its node is locked, on the rows as they are then. */
-async function underLock<Table extends OwnedTable, T>(
+/**
+ * Runs `work` on what the path names while its node is locked, on the rows as they are then. `prepare` is asked before,
+ * too: what it throws does not wait for the lock.
+ */
+async function underLock<Table extends OwnedTable, Prepared, T>(
   deps: ApiDeps,
   call: Call,
   kind: PartKind<Table>,
   action: 'update' | 'delete',
-  work: (part: FoundPart<Table>) => Promise<T>,
+  prepare: (part: FoundPart<Table>) => Promise<Prepared>,
+  work: (part: FoundPart<Table>, prepared: Prepared) => Promise<T>,
 ): Promise<T> {
   const ident = call.params[kind.word] as string
-  const { node } = await partFor(deps, call, kind, ident, action)
+  const found = await partFor(deps, call, kind, ident, action)
+  await prepare(found)
+  const { node } = found
   return withLock(deps.db, node.uuid, lockOptions(deps), async () => {
     const part = await partFor(deps, call, kind, ident, action)
     if (part.node.uuid !== node.uuid)
@@ -239,7 +248,7 @@ async function underLock<Table extends OwnedTable, T>(
         'conflict',
         `${kind.title} ${part.row.uuid} has moved to another node, please retry.`,
       )
-    return work(part)
+    return work(part, await prepare(part))
   })
 }
 
@@ -286,10 +295,14 @@ export const deletePart = <Table extends OwnedTable>(
   kind: PartKind<Table>,
   check: (part: FoundPart<Table>) => void = () => undefined,
 ): Promise<void> =>
-  underLock(deps, call, kind, 'delete', async (part) => {
-    check(part)
-    await deleteOwned(deps.db, kind.table, part.row)
-  })
+  underLock(
+    deps,
+    call,
+    kind,
+    'delete',
+    async (part) => check(part),
+    async (part) => void (await deleteOwned(deps.db, kind.table, part.row)),
+  )
 
 /** @throws LeaseholdError 'invalid' for a UUID of a new resource that is none. */
 export function uuidOfNew(given: unknown): string {
