@@ -5,6 +5,7 @@
  * file. A flag wins over the environment, that over the file, that over the default.
  */
 import { readFileSync } from 'node:fs'
+import { BlockList, isIP } from 'node:net'
 import { hostname } from 'node:os'
 import { parse } from 'yaml'
 import { messageOf } from './errors.ts'
@@ -30,7 +31,13 @@ const option = <T>(kind: Kind<T>, defaultValue: T, help: string): Option<T> => (
 
 const text: Kind<string> = { metavar: 'TEXT', read: (value) => value }
 const optionalText: Kind<string | undefined> = { metavar: 'TEXT', read: (value) => value || undefined }
-const path: Kind<string> = { ...text, metavar: 'PATH' }
+const path: Kind<string> = {
+  metavar: 'PATH',
+  read: (value) => {
+    if (value === '') throw new Error('must not be empty')
+    return value
+  },
+}
 const optionalPath: Kind<string | undefined> = { ...optionalText, metavar: 'PATH' }
 const flag: Kind<boolean> = {
   metavar: '',
@@ -44,7 +51,7 @@ const integer = (minimum: number, maximum = 2 ** 31 - 1): Kind<number> => ({
   metavar: 'N',
   read: (value) => {
     const number = Number(value)
-    if (value.trim() === '' || !Number.isInteger(number) || number < minimum || number > maximum)
+    if (!/^\d{1,15}$/.test(value) || number < minimum || number > maximum)
       throw new Error(`must be a whole number from ${minimum} to ${maximum}`)
     return number
   },
@@ -60,7 +67,8 @@ const url: Kind<string | undefined> = {
   metavar: 'URL',
   read: (value) => {
     if (value === '') return undefined
-    if (!URL.canParse(value)) throw new Error('must be a URL')
+    if (!URL.canParse(value) || !/^https?:\/\//i.test(value))
+      throw new Error('must be a URL that begins with http:// or https://')
     return value.replace(/\/+$/, '')
   },
 }
@@ -326,7 +334,8 @@ function readFlags(args: readonly string[]): { file: string | undefined; values:
 function* readFile(file: string): Generator<[OptionName, string]> {
   let document: unknown
   try {
-    document = parse(readFileSync(file, 'utf8')) ?? {}
+    // Every value as it is written: the password 0123 is no number.
+    document = parse(readFileSync(file, 'utf8'), { schema: 'failsafe' }) || {}
   } catch (error) {
     throw new ConfigError(`--config ${file}: ${messageOf(error)}`)
   }
@@ -340,9 +349,8 @@ function* readFile(file: string): Generator<[OptionName, string]> {
     for (const [name, each] of entries) {
       if (!names.includes(name as OptionName))
         throw new ConfigError(`${name} in ${file}: no such option${suggest(name, names)}`)
-      if (each !== null && typeof each === 'object')
-        throw new ConfigError(`${name} in ${file}: must be a plain value`)
-      yield [name as OptionName, each === null ? '' : String(each)]
+      if (typeof each !== 'string') throw new ConfigError(`${name} in ${file}: must be a plain value`)
+      yield [name as OptionName, String(each)]
     }
   }
 }
@@ -358,8 +366,7 @@ function readValue(name: OptionName, value: string, place: string): unknown {
 
 /** Rules that span options. */
 function checkTogether(config: Config): Config {
-  const loopback = /^(127\.|localhost$|::1$)/.test(config.listen.host)
-  if (config['auth.strategy'] === 'none' && !loopback)
+  if (config['auth.strategy'] === 'none' && !isLoopback(config.listen.host))
     throw new ConfigError(`--auth-strategy none: only with --listen on loopback, not ${config.listen.host}`)
   if (config['auth.strategy'] === 'keystone' && (!config['keystone.url'] || !config['keystone.password']))
     throw new ConfigError('--auth-strategy keystone: needs --keystone-url and --keystone-password')
@@ -369,6 +376,17 @@ function checkTogether(config: Config): Config {
     throw new ConfigError('--conductor-liveness-seconds: must be more than --conductor-heartbeat-seconds')
   return config
 }
+
+/** By address only: what a name like 127.example.org stands for is up to others. */
+function isLoopback(host: string): boolean {
+  if (host === 'localhost') return true
+  const family = isIP(host)
+  return family !== 0 && loopback.check(host, family === 4 ? 'ipv4' : 'ipv6')
+}
+
+const loopback = new BlockList()
+loopback.addSubnet('127.0.0.0', 8, 'ipv4')
+loopback.addAddress('::1', 'ipv6')
 
 /** The nearest name, when one is near. */
 function suggest(wrong: string, right: readonly string[]): string {
