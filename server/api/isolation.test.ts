@@ -4,6 +4,7 @@
  */
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { defaultConfig } from '../config.ts'
 import { baremetalRoutes } from './app.ts'
 import type { ApiDeps } from './deps.ts'
 import { type Answer, type Persona, type TestApi, testApi } from './testing.ts'
@@ -30,7 +31,8 @@ interface Held {
   secret: string
   owner: Tenant
   lessee: Tenant | null
-  ports: string[]
+  /** UUIDs of what belongs to it. */
+  parts: string[]
 }
 
 const actor = fc.constantFrom(...names)
@@ -38,6 +40,15 @@ const pick = fc.nat(50)
 const call = fc.oneof(
   { weight: 3, arbitrary: fc.record({ kind: fc.constant('create' as const), who: actor }) },
   { weight: 3, arbitrary: fc.record({ kind: fc.constant('port' as const), who: actor, at: pick }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      kind: fc.constant('part' as const),
+      who: actor,
+      at: pick,
+      path: fc.constantFrom('portgroups', 'volume/connectors', 'volume/targets'),
+    }),
+  },
   {
     weight: 3,
     arbitrary: fc.record({
@@ -110,7 +121,7 @@ it('no tenant ever reads a byte that is another’s', { timeout: 120_000 }, asyn
 
 /** Every list that needs no parent, with all it can show. */
 function listPaths(): string[] {
-  const paths = baremetalRoutes({} as ApiDeps)
+  const paths = baremetalRoutes({ config: defaultConfig() } as ApiDeps)
     .filter(
       (route) =>
         route.method === 'GET' &&
@@ -148,7 +159,15 @@ async function perform(
         extra: { note: node.marker },
         description: node.marker,
       })
-      return done(answer, () => node.ports.push(answer.body.uuid))
+      return done(answer, () => node.parts.push(answer.body.uuid))
+    }
+    case 'part': {
+      const answer = await as('POST', `/v1/${each.path}`, {
+        node_uuid: node.uuid,
+        extra: { note: node.marker },
+        ...partBody(each.path, who === node.owner ? { auth_password: node.secret } : {}),
+      })
+      return done(answer, () => node.parts.push(answer.body.uuid))
     }
     case 'lend': {
       const value = each.to === null ? null : api.projects[each.to]
@@ -181,6 +200,14 @@ async function perform(
   }
 }
 
+let partSerial = 0
+function partBody(path: string, properties: object): object {
+  const text = `part-${++partSerial}`
+  if (path === 'portgroups') return { name: text }
+  if (path === 'volume/connectors') return { type: 'iqn', connector_id: text }
+  return { volume_type: 'iscsi', boot_index: partSerial, volume_id: text, properties }
+}
+
 async function create(who: Tenant, held: Held[], mark: () => string): Promise<Answer> {
   const [marker, secret] = [mark(), mark()]
   const answer = await api.as(tenants[who], 'POST', '/v1/nodes', {
@@ -195,7 +222,7 @@ async function create(who: Tenant, held: Held[], mark: () => string): Promise<An
     driver_info: { bmc: secret, fake_fail: 'deploy.deploy', fake_fail_message: secret },
   })
   expect(answer.status).toBe(201)
-  held.push({ uuid: answer.body.uuid, marker, secret, owner: who, lessee: null, ports: [] })
+  held.push({ uuid: answer.body.uuid, marker, secret, owner: who, lessee: null, parts: [] })
   return answer
 }
 
@@ -204,7 +231,7 @@ function assertClean(tenant: Tenant, answer: Answer, held: readonly Held[], wher
   for (const node of held) {
     const owns = node.owner === tenant
     const sees = owns || node.lessee === tenant
-    if (!sees && (answer.text.includes(node.marker) || node.ports.some((uuid) => answer.text.includes(uuid))))
+    if (!sees && (answer.text.includes(node.marker) || node.parts.some((uuid) => answer.text.includes(uuid))))
       expect.fail(`${where} tells of ${node.owner}'s node: ${answer.text}`)
     if (!owns && answer.text.includes(node.secret))
       expect.fail(`${where} tells what is ${node.owner}'s alone: ${answer.text}`)

@@ -1,7 +1,7 @@
 /** Runbooks in PostgreSQL. A project sees its own and the public ones. */
 import { type Insertable, type Selectable, type SqlBool, sql, type Updateable } from 'kysely'
-import { LeaseholdError } from '../errors.ts'
 import type { Db, RunbooksTable } from '../store/index.ts'
+import { type Constraints, worded } from './constraints.ts'
 import { type Keyset, keysetPage } from './keyset.ts'
 import type { Visible } from './visible.ts'
 
@@ -41,7 +41,9 @@ export function findRunbook(db: Db, by: { uuid: string } | { name: string }): Pr
 
 /** @throws LeaseholdError 'conflict' when the UUID or name is another runbook's. */
 export const insertRunbook = (db: Db, runbook: NewRunbook): Promise<Runbook> =>
-  uniquely(runbook, () => db.insertInto('runbooks').values(runbook).returningAll().executeTakeFirstOrThrow())
+  worded(constraints, runbook, () =>
+    db.insertInto('runbooks').values(runbook).returningAll().executeTakeFirstOrThrow(),
+  )
 
 /**
  * Writes what `change` makes of a runbook while nobody else changes it; undefined when there is none.
@@ -57,7 +59,7 @@ export const changeRunbook = (
     const runbook = await query.forUpdate().executeTakeFirst()
     const changes = runbook && change(runbook)
     if (!changes || Object.keys(changes).length === 0) return runbook
-    return uniquely(changes, () =>
+    return worded(constraints, changes, () =>
       transaction
         .updateTable('runbooks')
         .set({ ...changes, updated_at: new Date() })
@@ -77,17 +79,7 @@ export async function deleteRunbook(db: Db, runbook: Pick<Runbook, 'uuid' | 'own
   return numDeletedRows > 0n
 }
 
-const conflictTexts: Record<string, (runbook: RunbookChanges) => string> = {
-  runbooks_uuid_key: (runbook) => `A runbook with UUID ${runbook.uuid} already exists.`,
-  runbooks_name_key: (runbook) => `A runbook with name ${runbook.name} already exists.`,
-}
-
-async function uniquely<T>(runbook: RunbookChanges, write: () => Promise<T>): Promise<T> {
-  try {
-    return await write()
-  } catch (error) {
-    const { code, constraint } = error as { code?: string; constraint?: string }
-    const say = code === '23505' ? conflictTexts[constraint ?? ''] : undefined
-    throw say ? new LeaseholdError('conflict', say(runbook), { cause: error }) : error
-  }
+const constraints: Constraints<RunbookChanges> = {
+  runbooks_uuid_key: ['conflict', (runbook) => `A runbook with UUID ${runbook.uuid} already exists.`],
+  runbooks_name_key: ['conflict', (runbook) => `A runbook with name ${runbook.name} already exists.`],
 }

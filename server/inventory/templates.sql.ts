@@ -1,7 +1,7 @@
 /** Deploy templates in PostgreSQL. */
 import type { Insertable, Selectable, Updateable } from 'kysely'
-import { LeaseholdError } from '../errors.ts'
 import type { Db, DeployTemplatesTable } from '../store/index.ts'
+import { type Constraints, worded } from './constraints.ts'
 import { type Keyset, keysetPage } from './keyset.ts'
 
 export type DeployTemplate = Selectable<DeployTemplatesTable>
@@ -39,7 +39,7 @@ export const deployTemplatesNamed = (db: Db, names: readonly string[]): Promise<
 
 /** @throws LeaseholdError 'conflict' when the UUID or name is another template's. */
 export const insertDeployTemplate = (db: Db, template: NewDeployTemplate): Promise<DeployTemplate> =>
-  uniquely(template, () =>
+  worded(constraints, template, () =>
     db.insertInto('deploy_templates').values(template).returningAll().executeTakeFirstOrThrow(),
   )
 
@@ -57,7 +57,7 @@ export const changeDeployTemplate = (
     const template = await query.forUpdate().executeTakeFirst()
     const changes = template && change(template)
     if (!changes || Object.keys(changes).length === 0) return template
-    return uniquely(changes, () =>
+    return worded(constraints, changes, () =>
       transaction
         .updateTable('deploy_templates')
         .set({ ...changes, updated_at: new Date() })
@@ -71,17 +71,13 @@ export async function deleteDeployTemplate(db: Db, uuid: string): Promise<void> 
   await db.deleteFrom('deploy_templates').where('uuid', '=', uuid).execute()
 }
 
-const conflictTexts: Record<string, (template: DeployTemplateChanges) => string> = {
-  deploy_templates_uuid_key: (template) => `A deploy template with UUID ${template.uuid} already exists.`,
-  deploy_templates_name_key: (template) => `A deploy template with name ${template.name} already exists.`,
-}
-
-async function uniquely<T>(template: DeployTemplateChanges, write: () => Promise<T>): Promise<T> {
-  try {
-    return await write()
-  } catch (error) {
-    const { code, constraint } = error as { code?: string; constraint?: string }
-    const say = code === '23505' ? conflictTexts[constraint ?? ''] : undefined
-    throw say ? new LeaseholdError('conflict', say(template), { cause: error }) : error
-  }
+const constraints: Constraints<DeployTemplateChanges> = {
+  deploy_templates_uuid_key: [
+    'conflict',
+    (template) => `A deploy template with UUID ${template.uuid} already exists.`,
+  ],
+  deploy_templates_name_key: [
+    'conflict',
+    (template) => `A deploy template with name ${template.name} already exists.`,
+  ],
 }
