@@ -52,7 +52,6 @@ export {
   withMachine,
   withMachineParts,
 } from './machine.sql.ts'
-export { saveNodeInventory } from './node-inventory.sql.ts'
 export {
   type ChangeOptions,
   changeNode,

@@ -15,7 +15,6 @@ import {
   isAgentToken,
   type Node,
   recordHeartbeat,
-  saveNodeInventory,
 } from '../../inventory/index.ts'
 import type { ApiDeps } from '../deps.ts'
 import { RoutingError } from './errors.ts'
@@ -25,7 +24,7 @@ import { denied } from './node-access.ts'
 import { list, uuid } from './query.ts'
 import { agentConfig } from './ramdisk-config.ts'
 import { type Inspection, inspectionBody, outcomeOf } from './ramdisk-inventory.ts'
-import { createPlaces, createRequestLimit } from './ramdisk-limit.ts'
+import { createPlaces, createRequestLimit, type RequestLimit } from './ramdisk-limit.ts'
 import type { Call, Route } from './routes.ts'
 
 const invalid = (message: string): LeaseholdError => new LeaseholdError('invalid', message)
@@ -73,8 +72,8 @@ const heartbeatBody = Type.Object(
 const costOfMiss = 10
 
 export function ramdiskRoutes(deps: ApiDeps): Route[] {
-  const perSecond = deps.config['api.ramdisk_requests_per_second']
-  const limit = createRequestLimit({ perSecond, atOnce: perSecond * 30 })
+  let made: RequestLimit | undefined
+  const limit = () => (made ??= requestLimit(deps))
   const enterWithBody = createPlaces(16, 4)
   const before = (request: FastifyRequest) => {
     if (!deps.config['api.enable_ramdisk_endpoints'])
@@ -82,12 +81,12 @@ export function ramdiskRoutes(deps: ApiDeps): Route[] {
         'forbidden',
         'The ramdisk endpoints are disabled (api.enable_ramdisk_endpoints).',
       )
-    limit.spend(request.ip, 1)
+    limit().spend(request.ip, 1)
   }
   const counted = (handler: (call: Call) => Promise<unknown>) => (call: Call) =>
     handler(call).catch((error: unknown) => {
       if (error instanceof LeaseholdError && error.code === 'not-found')
-        limit.charge(call.request.ip, costOfMiss - 1)
+        limit().charge(call.request.ip, costOfMiss - 1)
       throw error
     })
   return [
@@ -132,6 +131,11 @@ export function ramdiskRoutes(deps: ApiDeps): Route[] {
       handler: counted((call) => continueInspection(deps, call)),
     },
   ]
+}
+
+function requestLimit({ config }: ApiDeps): RequestLimit {
+  const perSecond = config['api.ramdisk_requests_per_second']
+  return createRequestLimit({ perSecond, atOnce: perSecond * 30 })
 }
 
 /** The rules of these routes let everybody through, unless the operator's file says otherwise. */
@@ -263,8 +267,6 @@ async function continueInspection(deps: ApiDeps, call: Call): Promise<unknown> {
   if (node?.provision_state !== 'inspect wait') throw absent()
   if (node.reservation) throw locked()
   const token = await tokenFor(deps, call, node)
-  const { inventory, ...pluginData } = found
-  await saveNodeInventory(deps.db, node.uuid, { inventory, pluginData })
   await deps.provisioner.resume(node.uuid, outcomeOf(found)).catch((error: unknown) => {
     // The words would tell more than an agent has to know.
     if (error instanceof LeaseholdError && error.code === 'conflict') throw locked()
