@@ -26,6 +26,7 @@ export {
   requireConductor,
   responsibleFor,
 } from './conductors.ts'
+export { type Constraints, worded } from './constraints.ts'
 export { findHistory, type HistoryEntry, listHistory } from './history.sql.ts'
 export {
   changeInspectionRule,

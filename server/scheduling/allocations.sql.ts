@@ -1,7 +1,6 @@
 /** Allocations in PostgreSQL. A project sees those that it owns. */
 import { type Insertable, type Selectable, type SqlBool, sql } from 'kysely'
-import { LeaseholdError } from '../errors.ts'
-import { type Keyset, keysetPage, type Visible } from '../inventory/index.ts'
+import { type Constraints, type Keyset, keysetPage, type Visible, worded } from '../inventory/index.ts'
 import type { AllocationsTable, Db } from '../store/index.ts'
 
 export type Allocation = Selectable<AllocationsTable>
@@ -57,7 +56,7 @@ export function findAllocation(
 
 /** @throws LeaseholdError 'conflict' when the UUID or name is another allocation's, or the node has one. */
 export const insertAllocation = (db: Db, allocation: NewAllocation): Promise<Allocation> =>
-  uniquely(allocation, () =>
+  worded(constraints, allocation, () =>
     db.insertInto('allocations').values(allocation).returningAll().executeTakeFirstOrThrow(),
   )
 
@@ -75,7 +74,7 @@ export const changeAllocation = (
     const allocation = await query.forUpdate().executeTakeFirst()
     const changes = allocation && change(allocation)
     if (!changes || Object.keys(changes).length === 0) return allocation
-    return uniquely(changes, () =>
+    return worded(constraints, changes, () =>
       transaction
         .updateTable('allocations')
         .set({ ...changes, updated_at: new Date() })
@@ -95,18 +94,8 @@ export async function deleteWithoutNode(db: Db, uuid: string): Promise<boolean> 
   return numDeletedRows > 0n
 }
 
-const conflictTexts: Record<string, (allocation: Partial<NewAllocation>) => string> = {
-  allocations_uuid_key: ({ uuid }) => `An allocation with UUID ${uuid} already exists.`,
-  allocations_name_key: ({ name }) => `An allocation with name ${name} already exists.`,
-  allocations_node_uuid_key: ({ node_uuid }) => `Node ${node_uuid} has an allocation already.`,
-}
-
-async function uniquely<T>(allocation: Partial<NewAllocation>, write: () => Promise<T>): Promise<T> {
-  try {
-    return await write()
-  } catch (error) {
-    const { code, constraint } = error as { code?: string; constraint?: string }
-    const say = code === '23505' ? conflictTexts[constraint ?? ''] : undefined
-    throw say ? new LeaseholdError('conflict', say(allocation), { cause: error }) : error
-  }
+const constraints: Constraints<Partial<NewAllocation>> = {
+  allocations_uuid_key: ['conflict', ({ uuid }) => `An allocation with UUID ${uuid} already exists.`],
+  allocations_name_key: ['conflict', ({ name }) => `An allocation with name ${name} already exists.`],
+  allocations_node_uuid_key: ['conflict', ({ node_uuid }) => `Node ${node_uuid} has an allocation already.`],
 }
