@@ -122,7 +122,12 @@ async function move(
       if (/fail|error/.test(node.provision_state))
         throw new Error(`${node.uuid} is in ${node.provision_state}: ${node.last_error}`)
       const { goal } = steps[machine.step] as (typeof steps)[number]
-      if (node.provision_state !== goal || node.target_provision_state !== null) continue
+      if (node.target_provision_state !== null) continue
+      if (node.provision_state !== goal) {
+        // Some steps that fail lead back to where they began.
+        if (node.last_error) throw new Error(`${node.uuid} stays ${node.provision_state}: ${node.last_error}`)
+        continue
+      }
       ended = performance.now()
       durations.push(ended - (machine.orderedAt as number))
       delete machine.orderedAt
