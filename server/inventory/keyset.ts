@@ -41,7 +41,18 @@ export async function keysetPage<Table extends keyof Database & string, Row>(
       paged = paged.where(sql<boolean>`(${column} ${beyond} ${at} OR (${sameThenId}) OR (${pastNulls}))`)
     }
   }
+  return inOrder(paged, table, page)
+}
+
+/** The order and the length of a page, wherever it begins. */
+export function inOrder<Table extends keyof Database & string, Row>(
+  query: SelectQueryBuilder<Database, Table, Row>,
+  table: Table,
+  { sortColumn, sortDirection, limit }: Keyset,
+): SelectQueryBuilder<Database, Table, Row> {
+  const ascending = sortDirection === 'asc'
   const direction = ascending ? sql`ASC NULLS LAST` : sql`DESC NULLS FIRST`
-  if (page.sortColumn !== 'id') paged = paged.orderBy(sql`${column} ${direction}`)
-  return paged.orderBy(sql`${id} ${ascending ? sql`ASC` : sql`DESC`}`).limit(page.limit)
+  const byColumn =
+    sortColumn === 'id' ? query : query.orderBy(sql`${sql.ref(`${table}.${sortColumn}`)} ${direction}`)
+  return byColumn.orderBy(sql`${sql.ref(`${table}.id`)} ${ascending ? sql`ASC` : sql`DESC`}`).limit(limit)
 }

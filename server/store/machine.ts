@@ -73,6 +73,8 @@ export interface Inventory {
 export interface MachineChanges {
   boot_mode?: string | null
   secure_boot?: boolean | null
+  /** What it boots from. */
+  boot_device?: { boot_device: string; persistent: boolean }
   raid_config?: Record<string, unknown>
   target_raid_config?: Record<string, unknown>
   console_enabled?: boolean

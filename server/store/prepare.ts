@@ -7,6 +7,9 @@ import type { Pool, PoolClient } from 'pg'
 /** Statements that are made for one occasion must not fill the server's memory: only so many get a name. */
 const mostNames = 500
 
+/** In the text of a statement whose best plan depends on its values: it is planned each time, and gets no name. */
+export const plannedForItsValues = '/* planned for its values */'
+
 type Query = (...args: unknown[]) => unknown
 
 /** Gives a name to every statement with values that is said over this pool's connections from now on. */
@@ -18,7 +21,9 @@ export function prepareStatements(pool: Pool): void {
     names.set(text, name)
     return name
   }
-  const nameOf = (text: string) => names.get(text) ?? (names.size < mostNames ? renew(text) : undefined)
+  const nameOf = (text: string) =>
+    names.get(text) ??
+    (names.size < mostNames && !text.includes(plannedForItsValues) ? renew(text) : undefined)
 
   pool.on('connect', (client: PoolClient) => {
     const query = client.query.bind(client) as Query
