@@ -31,12 +31,14 @@ export function driverProperties(hardware: Hardware, driver: string): Record<str
 
 /**
  * What a logical disk may say of itself, with what each means: GET /v1/drivers/D/raid/logical_disk_properties.
- * @throws LeaseholdError 'invalid' when the driver has no RAID.
+ * Undefined when the driver has no RAID.
+ * @throws LeaseholdError 'invalid' when there is no such hardware type.
  */
-export function raidProperties(hardware: Hardware, driver: string): Readonly<Record<string, string>> {
-  const [raid] = hardwareType(hardware.types, driver).interfaces.raid
-  if (!raid?.logicalDiskProperties) throw unsupported({ driver }, 'raid')
-  return raid.logicalDiskProperties
+export function raidProperties(
+  hardware: Hardware,
+  driver: string,
+): Readonly<Record<string, string>> | undefined {
+  return hardwareType(hardware.types, driver).interfaces.raid[0]?.logicalDiskProperties
 }
 
 /**

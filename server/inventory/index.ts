@@ -44,6 +44,7 @@ export { type Keyset, keysetPage } from './keyset.ts'
 export { type LockOptions, lockedError, type NodeLock, releaseLock, takeLock, withLock } from './lock.ts'
 export {
   findBiosSetting,
+  findInventory,
   listBiosSettings,
   listFirmware,
   machineColumns,

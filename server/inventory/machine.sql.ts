@@ -6,6 +6,7 @@ import type {
   Db,
   FirmwareComponentsTable,
   MachineChanges,
+  NodeInventoryTable,
 } from '../store/index.ts'
 import type { NodeLock } from './lock.ts'
 import type { Node } from './nodes.sql.ts'
@@ -15,13 +16,12 @@ export type StoredFirmware = Selectable<FirmwareComponentsTable>
 
 /** What of the changes is in columns of the node's row. */
 export function machineColumns(changes: MachineChanges): UpdateObject<Database, 'nodes', 'nodes'> {
-  const { memory, properties, raid_config, target_raid_config } = changes
-  const { bios_settings: _, firmware_components: __, inventory: ___, ...rest } = changes
+  const { memory, properties } = changes
   const columns: UpdateObject<Database, 'nodes', 'nodes'> = {}
   for (const name of ['boot_mode', 'secure_boot', 'console_enabled'] as const)
-    if (rest[name] !== undefined) Object.assign(columns, { [name]: rest[name] })
-  if (raid_config) columns.raid_config = JSON.stringify(raid_config)
-  if (target_raid_config) columns.target_raid_config = JSON.stringify(target_raid_config)
+    if (changes[name] !== undefined) Object.assign(columns, { [name]: changes[name] })
+  for (const name of ['boot_device', 'raid_config', 'target_raid_config'] as const)
+    if (changes[name]) Object.assign(columns, { [name]: JSON.stringify(changes[name]) })
   if (properties) columns.properties = sql`properties || ${JSON.stringify(properties)}::jsonb`
   if (memory) columns.driver_internal_info = sql`driver_internal_info || ${JSON.stringify(memory)}::jsonb`
   return columns
@@ -51,7 +51,7 @@ export function withMachine(node: Node, changes: MachineChanges): Node {
  */
 export const withMachineParts = <Statement>(statement: Statement, changes: MachineChanges): Statement =>
   machineParts(changes).reduce(
-    (whole, [name, part]) => (whole as QueryCreator<Database>).with(name, () => part as never),
+    (whole, [name, part]) => (whole as QueryCreator<Database>).with(name, () => sql`(${part})` as never),
     statement as unknown,
   ) as Statement
 
@@ -70,7 +70,7 @@ const biosParts = (
   [
     'bios_gone',
     sql`DELETE FROM bios_settings USING changed WHERE node_uuid = changed.uuid
-      AND NOT name = ANY(${settings.map(({ name }) => name)}::text[])`,
+      AND NOT bios_settings.name = ANY(${settings.map(({ name }) => name)}::text[])`,
   ],
   [
     'bios_there',
@@ -89,7 +89,7 @@ const firmwareParts = (
   [
     'firmware_gone',
     sql`DELETE FROM firmware_components USING changed WHERE node_uuid = changed.uuid
-      AND NOT component = ANY(${components.map(({ component }) => component)}::text[])`,
+      AND NOT firmware_components.component = ANY(${components.map(({ component }) => component)}::text[])`,
   ],
   [
     'firmware_there',
@@ -153,6 +153,17 @@ export const findBiosSetting = (
     .selectAll()
     .where('node_uuid', '=', nodeUuid)
     .where('name', '=', name)
+    .executeTakeFirst()
+
+/** What the newest inspection of a node has found, or undefined. */
+export const findInventory = (
+  db: Db,
+  nodeUuid: string,
+): Promise<Pick<Selectable<NodeInventoryTable>, 'inventory' | 'plugin_data'> | undefined> =>
+  db
+    .selectFrom('node_inventory')
+    .select(['inventory', 'plugin_data'])
+    .where('node_uuid', '=', nodeUuid)
     .executeTakeFirst()
 
 /** The firmware of a node's machine, by component. */

@@ -1,10 +1,17 @@
 /** Drivers: the hardware types that living conductors serve. */
 import { LeaseholdError } from '../../errors.ts'
-import { driverProperties, type InterfaceType, interfaceTypes } from '../../hardware/index.ts'
+import {
+  driverProperties,
+  type InterfaceType,
+  interfaceTypes,
+  raidProperties,
+  unsupported,
+} from '../../hardware/index.ts'
 import type { Conductor } from '../../inventory/index.ts'
 import type { ApiDeps } from '../deps.ts'
 import { chooseFields, type Field, selfLinks } from './fields.ts'
 import { requireRule } from './node-access.ts'
+import { driverPassthruRoutes } from './node-passthru.ts'
 import { boolean, fields, text } from './query.ts'
 import type { Call, Route } from './routes.ts'
 
@@ -109,6 +116,23 @@ export function driverRoutes(deps: ApiDeps): Route[] {
         return driverProperties(deps.hardware, (await driverNamed(deps, call)).name)
       },
     },
+    {
+      method: 'GET',
+      path: '/drivers/:driver/raid/logical_disk_properties',
+      summary: 'Describe what a driver knows of logical disks',
+      rules: ['baremetal:driver:get_raid_logical_disk_properties'],
+      since: 12,
+      below: 406,
+      ok: 200,
+      handler: async (call) => {
+        requireRule(deps, call, 'baremetal:driver:get_raid_logical_disk_properties')
+        const { name } = await driverNamed(deps, call)
+        const properties = raidProperties(deps.hardware, name)
+        if (!properties) throw new LeaseholdError('not-found', unsupported({ driver: name }, 'raid').message)
+        return properties
+      },
+    },
+    ...driverPassthruRoutes(deps, async (call) => (await driverNamed(deps, call)).name),
   ]
 }
 

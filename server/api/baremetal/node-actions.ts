@@ -5,10 +5,20 @@ import { validateNode } from '../../hardware/index.ts'
 import type { ApiDeps } from '../deps.ts'
 import { nullable } from './fields.ts'
 import { changeAllowed, nodeFor } from './node-access.ts'
+import { biosRoutes } from './node-bios.ts'
 import { bootDeviceRoutes } from './node-boot-device.ts'
+import { bootModeRoutes } from './node-boot-mode.ts'
+import { consoleRoutes } from './node-console.ts'
+import { firmwareRoutes } from './node-firmware.ts'
 import { historyRoutes } from './node-history.ts'
+import { indicatorRoutes } from './node-indicators.ts'
+import { inventoryRoutes } from './node-inventory.ts'
+import { nodePassthruRoutes } from './node-passthru.ts'
+import { raidRoutes } from './node-raid.ts'
 import { nodeStateRoutes } from './node-states.ts'
 import { traitRoutes } from './node-traits.ts'
+import { vifRoutes } from './node-vifs.ts'
+import { mediaRoutes } from './node-vmedia.ts'
 import { text } from './query.ts'
 import type { Call, Route } from './routes.ts'
 
@@ -24,6 +34,16 @@ export function nodeActionRoutes(deps: ApiDeps): Route[] {
     ...bootDeviceRoutes(deps),
     ...traitRoutes(deps),
     ...historyRoutes(deps),
+    ...biosRoutes(deps),
+    ...firmwareRoutes(deps),
+    ...inventoryRoutes(deps),
+    ...raidRoutes(deps),
+    ...bootModeRoutes(deps),
+    ...consoleRoutes(deps),
+    ...indicatorRoutes(deps),
+    ...mediaRoutes(deps),
+    ...vifRoutes(deps),
+    ...nodePassthruRoutes(deps),
   ]
 }
 

@@ -2,18 +2,14 @@
 import { Type } from 'typebox'
 import { LeaseholdError } from '../../errors.ts'
 import { type BootDevice, bootDevices } from '../../hardware/index.ts'
-import { withLock } from '../../inventory/index.ts'
 import type { ApiDeps } from '../deps.ts'
 import { asBoolean, looseBoolean, nullable } from './fields.ts'
-import { lockOptions, nodeFor } from './node-access.ts'
+import { nodeFor } from './node-access.ts'
+import { askMachine, changeMachineNow } from './node-machine.ts'
 import type { Call, Route } from './routes.ts'
-
-/** Deadline of a request that waits for a machine, milliseconds. */
-const machineDeadlineMs = 30_000
 
 export function bootDeviceRoutes(deps: ApiDeps): Route[] {
   const path = '/nodes/:node/management/boot_device'
-  const bounds = () => ({ signal: AbortSignal.timeout(machineDeadlineMs) })
   const getRules = ['baremetal:node:get', 'baremetal:node:get_boot_device'] as const
   return [
     {
@@ -24,7 +20,8 @@ export function bootDeviceRoutes(deps: ApiDeps): Route[] {
       ok: 200,
       handler: async (call) => {
         const node = await nodeFor(deps, call, call.params.node as string, 'baremetal:node:get_boot_device')
-        return deps.hardware.implementation(node, 'management').getBootDevice(node, bounds())
+        const management = deps.hardware.implementation(node, 'management')
+        return askMachine((bounds) => management.getBootDevice(node, bounds))
       },
     },
     {
@@ -66,15 +63,9 @@ async function setBootDevice(deps: ApiDeps, call: Call): Promise<undefined> {
       `Invalid boot device ${device} specified. Supported: ${supported.join(', ')}.`,
     )
   const keep = asBoolean(persistent ?? false)
-  await withLock(deps.db, node.uuid, lockOptions(deps), async (lock) => {
-    await management.setBootDevice(node, device as BootDevice, keep, {
-      signal: AbortSignal.timeout(machineDeadlineMs),
-    })
-    await deps.db
-      .updateTable('nodes')
-      .set({ boot_device: JSON.stringify({ boot_device: device, persistent: keep }) })
-      .where('uuid', '=', lock.uuid)
-      .where('generation', '=', lock.generation)
-      .execute()
+  const rules = ['baremetal:node:set_boot_device'] as const
+  await changeMachineNow(deps, call, node, rules, async (current, bounds) => {
+    await management.setBootDevice(current, device as BootDevice, keep, bounds)
+    return { changes: { boot_device: { boot_device: device, persistent: keep } } }
   })
 }

@@ -19,6 +19,8 @@ export interface Call {
   base: string
   request: FastifyRequest
   reply: FastifyReply
+  /** Set by a handler whose success has another status than the route's `ok`. */
+  status?: number
 }
 
 export interface Route {
@@ -61,7 +63,7 @@ export function registerRoutes(app: FastifyInstance, routes: readonly Route[]): 
         route.before?.(request, reply)
       },
       handler: async (request, reply) => {
-        const result = await route.handler({
+        const call: Call = {
           caller: request.caller,
           version: request.version,
           params: request.params as Record<string, string>,
@@ -70,8 +72,9 @@ export function registerRoutes(app: FastifyInstance, routes: readonly Route[]): 
           base: app.publicBase(request),
           request,
           reply,
-        })
-        reply.code(route.ok)
+        }
+        const result = await route.handler(call)
+        reply.code(call.status ?? route.ok)
         return result === undefined ? reply.send() : result
       },
     })
