@@ -18,7 +18,7 @@ let machine: LabMachine
 let next = 0
 
 beforeAll(async () => {
-  lab = await startLab({ count: 30, password, bootSeconds: 3, softOffSeconds: 0.3 })
+  lab = await startLab({ count: 40, password, bootSeconds: 3, softOffSeconds: 0.3 })
 })
 afterAll(async () => {
   await hardware.close()
@@ -238,6 +238,33 @@ describe('boot device', () => {
       event === 'boot device set' ? [detail] : [],
     )
     expect(sources).toEqual(['disk, UEFI', 'disk, UEFI', 'disk, UEFI'])
+  })
+})
+
+describe('boot mode', () => {
+  it('changes how the machine boots, and leaves what it boots from', async () => {
+    const node = nodeOf(machine)
+    await management.setBootDevice(node, 'disk', true, { signal })
+    expect(await management.setBootMode?.(node, 'bios', { signal })).toEqual({ boot_mode: 'bios' })
+    expect(machine.bootSource()).toBe('disk, every time')
+    expect(await management.setBootMode?.({ ...node, boot_mode: 'bios' }, 'uefi', { signal })).toEqual({
+      boot_mode: 'uefi',
+    })
+    expect(machine.bootSource()).toBe('disk, every time, UEFI')
+  })
+
+  it('that contradicts the capabilities, which would win at the next power on, is refused', async () => {
+    const node = nodeOf(machine, {}, { properties: { capabilities: 'boot_mode:uefi' } })
+    await expect(management.setBootMode?.(node, 'bios', { signal })).rejects.toMatchObject({
+      code: 'conflict',
+      message: expect.stringContaining('change those instead'),
+    })
+    expect(machine.bootSource()).toBe('default')
+  })
+
+  it('is all that IPMI can do of it: the rest is left out, and so refused', () => {
+    for (const call of ['setSecureBoot', 'indicators', 'listMedia', 'attachMedium', 'detachMedia'] as const)
+      expect([call, management[call]]).toEqual([call, undefined])
   })
 })
 
