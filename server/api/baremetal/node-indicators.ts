@@ -44,38 +44,47 @@ export function indicatorRoutes(deps: ApiDeps): Route[] {
         }
       },
     },
-    {
-      ...reading,
-      path: `${path}/:indicator`,
-      summary: "Show the state of one of a node's indicators",
-      handler: async (call) => {
-        const node = await nodeOf(call, getRule)
-        const indicator = indicatorNamed(call.params.indicator as string, indicatorsOf(node))
-        const get = callOf(node, management(node), 'getIndicator', 'get_indicator_state')
-        return { state: await askMachine((bounds) => get(node, indicator, bounds)) }
+    // Ironic's reference writes COMPONENT/NAME, its answers NAME@COMPONENT.
+    ...[`${path}/:indicator`, `${path}/:component/:light`].flatMap((one): Route[] => [
+      {
+        ...reading,
+        path: one,
+        summary: "Show the state of one of a node's indicators",
+        handler: async (call) => {
+          const node = await nodeOf(call, getRule)
+          const indicator = indicatorNamed(nameIn(call), indicatorsOf(node))
+          const get = callOf(node, management(node), 'getIndicator', 'get_indicator_state')
+          return { state: await askMachine((bounds) => get(node, indicator, bounds)) }
+        },
       },
-    },
-    {
-      method: 'PUT',
-      path: `${path}/:indicator`,
-      summary: "Switch one of a node's indicators",
-      rules: ['baremetal:node:get', setRule],
-      since: 63,
-      body: Type.Object({ state: Type.String({ maxLength: 64 }) }, { additionalProperties: false }),
-      ok: 204,
-      handler: async (call) => {
-        const node = await nodeOf(call, setRule)
-        const indicator = indicatorNamed(call.params.indicator as string, indicatorsOf(node))
-        const { state } = call.body as { state: IndicatorState }
-        if (indicator.readonly) throw invalid(`Indicator ${call.params.indicator} can only be read.`)
-        if (!indicator.states.includes(state))
-          throw invalid(`Indicator ${call.params.indicator} takes ${indicator.states.join(', ')}.`)
-        const set = callOf(node, management(node), 'setIndicator', 'set_indicator_state')
-        await changeMachineNow(deps, call, node, [setRule], async (current, bounds) => ({
-          changes: await set(current, indicator, state, bounds),
-        }))
+      {
+        method: 'PUT',
+        path: one,
+        summary: "Switch one of a node's indicators",
+        rules: ['baremetal:node:get', setRule],
+        since: 63,
+        body: nullable(
+          Type.Object(
+            { state: Type.Optional(Type.String({ maxLength: 64 })) },
+            { additionalProperties: false },
+          ),
+        ),
+        ok: 204,
+        handler: async (call) => {
+          const node = await nodeOf(call, setRule)
+          const name = nameIn(call)
+          const indicator = indicatorNamed(name, indicatorsOf(node))
+          const { state } = (call.body ?? {}) as { state?: IndicatorState }
+          if (indicator.readonly) throw invalid(`Indicator ${name} can only be read.`)
+          if (state === undefined || !indicator.states.includes(state))
+            throw invalid(`Indicator ${name} takes as state ${indicator.states.join(', ')}.`)
+          const set = callOf(node, management(node), 'setIndicator', 'set_indicator_state')
+          await changeMachineNow(deps, call, node, [setRule], async (current, bounds) => ({
+            changes: await set(current, indicator, state, bounds),
+          }))
+        },
       },
-    },
+    ]),
     {
       method: 'PUT',
       path: '/nodes/:node/management/inject_nmi',
@@ -94,6 +103,9 @@ export function indicatorRoutes(deps: ApiDeps): Route[] {
     },
   ]
 }
+
+const nameIn = ({ params: { indicator, component, light } }: Call): string =>
+  indicator ?? `${light}@${component}`
 
 /** @throws LeaseholdError 'invalid' for what is no NAME@COMPONENT, 'not-found' for a light that is not there. */
 function indicatorNamed(asked: string, indicators: readonly Indicator[]): Indicator {

@@ -1,6 +1,5 @@
 /** The routes of what belongs to a node: lists, at the top and below parents, and single ones. */
 import type { TSchema } from 'typebox'
-import type { RuleName } from '../../access/index.ts'
 import type { OwnedFilters, OwnedTable } from '../../inventory/index.ts'
 import type { ApiDeps } from '../deps.ts'
 import { patchBody } from './json-patch.ts'
@@ -27,7 +26,6 @@ export interface PartParent {
   /** What summaries call it: 'node'. */
   noun: string
   since: number
-  rules: readonly RuleName[]
   /** The parent that the caller names, when it sees it: its path and what its own have in their columns. */
   find: (call: Call) => Promise<{ path: string; having: Readonly<Record<string, string>> }>
 }
@@ -37,7 +35,6 @@ export const nodeParent = (deps: ApiDeps, since: number): PartParent => ({
   path: '/nodes/:node',
   noun: 'node',
   since,
-  rules: ['baremetal:node:get'],
   find: async (call) => {
     const { uuid } = await nodeFor(deps, call, call.params.node as string)
     return { path: `/nodes/${uuid}`, having: { node_uuid: uuid } }
@@ -69,7 +66,8 @@ export function listRoutes<Table extends OwnedTable>(
   const both = {
     method: 'GET',
     rules: [
-      ...(parent?.rules ?? []),
+      // A filter by node finds it first, as a parent in the path is.
+      'baremetal:node:get',
       `baremetal:${kind.resource}:list`,
       `baremetal:${kind.resource}:list_all`,
     ],

@@ -46,13 +46,16 @@ const filters: QuerySchema = {
   description_contains: text(),
 }
 
+/** `node:get` for the parent by which a list may be filtered. */
+const listRules = ['baremetal:node:get', 'baremetal:node:list', 'baremetal:node:list_all'] as const
+
 export function nodeRoutes(deps: ApiDeps): Route[] {
   return [
     {
       method: 'GET',
       path: '/nodes',
       summary: 'List nodes',
-      rules: ['baremetal:node:list', 'baremetal:node:list_all'],
+      rules: listRules,
       query: { ...paging, ...fields, ...detail, ...filters },
       ok: 200,
       handler: (call) => showList(deps, call, '/nodes', call.query.detail === true),
@@ -61,7 +64,7 @@ export function nodeRoutes(deps: ApiDeps): Route[] {
       method: 'GET',
       path: '/nodes/detail',
       summary: 'List nodes with all their fields',
-      rules: ['baremetal:node:list', 'baremetal:node:list_all'],
+      rules: listRules,
       query: { ...paging, ...filters },
       ok: 200,
       handler: (call) => showList(deps, call, '/nodes/detail', true),
@@ -106,7 +109,7 @@ export function nodeRoutes(deps: ApiDeps): Route[] {
       method: 'GET',
       path: '/chassis/:chassis/nodes',
       summary: 'List the nodes of a chassis',
-      rules: ['baremetal:node:list', 'baremetal:node:list_all', 'baremetal:chassis:get'],
+      rules: [...listRules, 'baremetal:chassis:get'],
       query: { ...paging, ...fields, ...detail, ...filters },
       ok: 200,
       within: true,
@@ -116,7 +119,7 @@ export function nodeRoutes(deps: ApiDeps): Route[] {
       method: 'GET',
       path: '/chassis/:chassis/nodes/detail',
       summary: 'List the nodes of a chassis with all their fields',
-      rules: ['baremetal:node:list', 'baremetal:node:list_all', 'baremetal:chassis:get'],
+      rules: [...listRules, 'baremetal:chassis:get'],
       query: { ...paging, ...filters },
       ok: 200,
       within: true,
@@ -126,7 +129,7 @@ export function nodeRoutes(deps: ApiDeps): Route[] {
       method: 'GET',
       path: '/nodes/:node/children',
       summary: "List a node's children",
-      rules: ['baremetal:node:get', 'baremetal:node:list', 'baremetal:node:list_all'],
+      rules: listRules,
       since: 83,
       ok: 200,
       handler: async (call) => {

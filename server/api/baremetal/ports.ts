@@ -79,7 +79,6 @@ const portgroupParent = (deps: ApiDeps): PartParent => ({
   path: '/portgroups/:portgroup',
   noun: 'port group',
   since: 24,
-  rules: ['baremetal:node:get'],
   find: async (call) => {
     const { row } = await partFor(deps, call, portgroupKind, call.params.portgroup as string)
     return { path: `/portgroups/${row.uuid}`, having: { portgroup_uuid: row.uuid } }
