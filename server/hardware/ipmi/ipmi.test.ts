@@ -18,7 +18,7 @@ let machine: LabMachine
 let next = 0
 
 beforeAll(async () => {
-  lab = await startLab({ count: 40, password, bootSeconds: 3, softOffSeconds: 0.3 })
+  lab = await startLab({ count: 80, password, bootSeconds: 3, softOffSeconds: 0.3 })
 })
 afterAll(async () => {
   await hardware.close()
