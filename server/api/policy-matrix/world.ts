@@ -143,7 +143,8 @@ function credentialsOf(caller: CallerName, api: TestApi): Credentials {
   }
 }
 
-async function issueTokens(api: TestApi): Promise<Partial<Record<CallerName, string>>> {
+/** A token for each of them. */
+export async function issueTokens(api: TestApi): Promise<Partial<Record<CallerName, string>>> {
   const tokens: Partial<Record<CallerName, string>> = {}
   for (const name of callerNames) {
     const [project, role] = callers[name]
