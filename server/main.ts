@@ -16,6 +16,11 @@ import { startUpkeep } from './upkeep.ts'
 
 /** What a clean end may take, milliseconds; then the process goes as it is, which loses nothing either. */
 const stopDeadlineMs = 2_800
+/** What requests that are under way may still take of it. */
+const requestsDeadlineMs = 500
+
+/** What an option says cannot be had: a directory, a database, an address. */
+class StartError extends Error {}
 
 await main(process.argv.slice(2))
 
@@ -39,14 +44,27 @@ async function main(args: readonly string[]): Promise<void> {
 
 /** An expected failure is said in a sentence; anything else with its stack, for whoever mends it. */
 function fail(error: unknown, code: number): never {
-  const expected =
-    error instanceof ConfigError || error instanceof AlreadyRunningError || error instanceof PolicyFileError
-  const inUse = (error as NodeJS.ErrnoException).code === 'EADDRINUSE'
-  const text = inUse
-    ? `${messageOf(error)}: another program listens there; choose another address with --listen`
-    : messageOf(error)
-  process.stderr.write(`leasehold: ${expected || inUse ? text : ((error as Error).stack ?? text)}\n`)
+  const expected = [ConfigError, AlreadyRunningError, PolicyFileError, StartError].some(
+    (kind) => error instanceof kind,
+  )
+  const text = messageOf(error)
+  process.stderr.write(`leasehold: ${expected ? text : ((error as Error).stack ?? text)}\n`)
   process.exit(code)
+}
+
+/**
+ * Waits for `work`, which does what an option says.
+ * @throws StartError with the option when the system or the database refuses; anything else as it is.
+ */
+async function asOption<T>(option: string, work: Promise<T>): Promise<T> {
+  try {
+    return await work
+  } catch (error) {
+    // Errors of the system (EACCES) and of PostgreSQL (3D000) have such codes; our own mistakes have none.
+    const { code } = error as NodeJS.ErrnoException
+    if (typeof code !== 'string' || !/^(E[A-Z]+|(08|28|3D|53|57)...)$/.test(code)) throw error
+    throw new StartError(`${option}: ${messageOf(error) || code}`, { cause: error })
+  }
 }
 
 /** Opens what the service is made of, from the database up, and closes it in the reverse order. */
@@ -58,18 +76,26 @@ async function run(config: Config): Promise<void> {
     if (stopping) return
     stopping = true
     log.info({ why }, 'stopping')
-    setTimeout(() => process.exit(code || 1), stopDeadlineMs).unref()
-    for (const part of opened.reverse())
+    let stoppingPart = ''
+    const cutShort = () => {
+      log.warn({ part: stoppingPart }, 'does not stop in time; ending as it is')
+      process.exit(code)
+    }
+    setTimeout(cutShort, stopDeadlineMs).unref()
+    for (const part of opened.reverse()) {
+      stoppingPart = part.name
       await Promise.resolve(part.close()).catch((error: unknown) =>
         log.error({ err: error, part: part.name }, 'did not stop cleanly'),
       )
+      log.debug({ part: part.name }, 'stopped')
+    }
     process.exit(code)
   }
   // Again and again: npm passes on what the terminal has sent to us already, and the second must not cut the end short.
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => void stop(signal, 0))
 
   try {
-    await mkdir(config.data, { recursive: true })
+    await asOption(`--data ${config.data}`, mkdir(config.data, { recursive: true }))
     const policy = await loadPolicy({
       overridesFile: config['policy.file'],
       serviceRoleElevated: config['policy.service_role_elevated_access'],
@@ -77,17 +103,19 @@ async function run(config: Config): Promise<void> {
       log,
     })
     opened.push({ name: 'policy', close: watchPolicy(policy, 5_000) })
-    const store = await openStore({
-      url: config['database.url'],
-      dataDir: config.data,
-      poolSize: config['database.pool_size'],
-      onIdleError: (error) => log.warn({ err: error }, 'a database connection was lost'),
-      onLost: () => void stop('the embedded PostgreSQL is gone', 1),
-    })
+    const store = await asOption(
+      config['database.url'] ? '--database-url' : `--data ${config.data}`,
+      openStore({
+        url: config['database.url'],
+        dataDir: config.data,
+        poolSize: config['database.pool_size'],
+        onIdleError: (error) => log.warn({ err: error }, 'a database connection was lost'),
+        onLost: () => void stop('the embedded PostgreSQL is gone', 1),
+      }),
+    )
     opened.push({ name: 'store', close: store.close })
     const { db } = store
     const hardware = createHardware({ config, log })
-    opened.push({ name: 'hardware', close: () => hardware.close() })
     const credentials = createCredentials(config)
     if (config['auth.strategy'] === 'standalone')
       await bootstrap(db, { adminPassword: () => credentials.passwordOf('admin') })
@@ -120,18 +148,29 @@ async function run(config: Config): Promise<void> {
       ? await startDemo({ config, db, hardware, log, passwordOf: credentials.passwordOf })
       : undefined
     if (demo) opened.push({ name: 'lab', close: () => demo.close() })
+    // Ends before the lab does: it takes leave of the BMCs.
+    opened.push({ name: 'hardware', close: () => hardware.close() })
     await provisioner.start()
     opened.push({ name: 'provisioner', close: () => provisioner.stop() })
     allocator.start()
     opened.push({ name: 'allocator', close: () => allocator.stop() })
     const { host, port } = config.listen
-    const address = await app.listen({ host, port })
-    opened.push({ name: 'api', close: () => app.close() })
+    const address = await asOption(`--listen ${host}:${port}`, app.listen({ host, port }))
+    opened.push({ name: 'api', close: () => closeApi(app) })
     announce(config, address, await credentials.listening(address))
   } catch (error) {
+    // What is stopped while it starts misses what was closed already.
+    if (stopping) return
     for (const part of opened.reverse()) await Promise.resolve(part.close()).catch(() => {})
     throw error
   }
+}
+
+/** Lets requests that are under way end, for a moment; a client that has sent half of one does not keep us. */
+async function closeApi(app: Awaited<ReturnType<typeof createApp>>): Promise<void> {
+  const late = setTimeout(() => app.server.closeAllConnections(), requestsDeadlineMs)
+  await app.close()
+  clearTimeout(late)
 }
 
 /** Where the service is, and the next thing to type. */
