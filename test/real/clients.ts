@@ -23,7 +23,7 @@ export interface Clients {
 }
 
 /** As many commands at once as there are workers; more wait. */
-const workerCount = 2
+const workerCount = 4
 const answerTimeoutMs = 150_000
 
 /** @throws Error that says how to install the clients when they are missing. */
@@ -31,24 +31,15 @@ export async function startClients(): Promise<Clients> {
   await access(python).catch(() => {
     throw new Error('No OpenStack clients to test with; install them with: test/real/install.sh')
   })
-  const workers = Array.from({ length: workerCount }, startWorker)
-  const tails = workers.map(() => Promise.resolve() as Promise<unknown>)
-  const waiting = workers.map(() => 0)
+  const workers = Array.from({ length: workerCount }, createSlot)
   return {
     run(program, line, environment) {
-      const least = waiting.indexOf(Math.min(...waiting))
-      waiting[least] = (waiting[least] ?? 0) + 1
-      const request = { program, arguments: words(line), environment: { HOME: tmpdir(), ...environment } }
-      const result = (tails[least] as Promise<unknown>)
-        .then(() => (workers[least] as Worker).ask(request))
-        .finally(() => {
-          waiting[least] = (waiting[least] ?? 1) - 1
-        })
-      tails[least] = result.catch(() => {})
-      return result
+      // The first that is idle, so that no more are started than are needed at once.
+      const slot = workers.reduce((best, each) => (each.waiting < best.waiting ? each : best))
+      return slot.ask({ program, arguments: words(line), environment: { HOME: tmpdir(), ...environment } })
     },
     close: async () => {
-      await Promise.all(workers.map((worker) => worker.close()))
+      await Promise.all(workers.map((slot) => slot.close()))
     },
   }
 }
@@ -56,6 +47,29 @@ export async function startClients(): Promise<Clients> {
 /** `a b='c d'` is a and b=c d. */
 const words = (line: string): string[] =>
   (line.match(/(?:'[^']*'|[^\s'])+/g) ?? []).map((word) => word.replaceAll("'", ''))
+
+/** A worker, started when there is first something to do, and how many commands it has to run. */
+function createSlot() {
+  let worker: Worker | undefined
+  let tail: Promise<unknown> = Promise.resolve()
+  const slot = {
+    waiting: 0,
+    ask(request: object): Promise<Outcome> {
+      slot.waiting += 1
+      worker ??= startWorker()
+      const { ask } = worker
+      const result = tail
+        .then(() => ask(request))
+        .finally(() => {
+          slot.waiting -= 1
+        })
+      tail = result.catch(() => {})
+      return result
+    },
+    close: async () => worker?.close(),
+  }
+  return slot
+}
 
 interface Worker {
   ask(request: object): Promise<Outcome>

@@ -1,11 +1,10 @@
-/** `npm start -- --demo` on a directory of its own, and its four callers at the real clients. */
+/** The service with its demonstration, and its four callers at the real clients. */
 import { execFile } from 'node:child_process'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { launch, postgresLeft } from '../../server/testing.ts'
 import { type Clients, type Program, startClients } from './clients.ts'
+import { startService } from './service.ts'
 
 const execute = promisify(execFile)
 
@@ -24,8 +23,6 @@ export interface Caller {
 }
 
 export interface Demo {
-  url: string
-  clouds: string
   admin: Caller
   owner: Caller
   lessee: Caller
@@ -41,34 +38,20 @@ export interface Demo {
 
 /** Starts it as a user does, and the clients. */
 export async function startDemo(settings: readonly string[] = []): Promise<Demo> {
-  const directory = await mkdtemp(join(tmpdir(), 'leasehold-real-'))
-  const data = join(directory, 'data')
-  const service = launch(['--demo', '--data', data, '--listen', '127.0.0.1:0', ...settings], {
-    command: ['npm', 'start', '--silent', '--'],
-  })
-  let clients: Clients | undefined
+  const [service, clients] = await Promise.all([startService(settings), startClients()])
   const end = async () => {
-    await clients?.close()
-    const { code, stderr } = await service.end('SIGTERM')
-    const left = await postgresLeft(data)
-    await rm(directory, { recursive: true, force: true })
-    if (code !== 0 || left.length > 0)
-      throw new Error(`The service ended with ${code}, PostgreSQL left: ${left.join()}. ${stderr}`)
+    await clients.close()
+    await service.end()
   }
   try {
-    const [url, started] = await Promise.all([service.listening(), startClients()])
-    clients = started
-    const clouds = join(data, 'clouds.yaml')
-    const caller = (cloud: string) => createCaller(started, clouds, cloud)
+    const caller = (cloud: string) => createCaller(clients, service.clouds, cloud)
     const admin = caller('leasehold')
     const [owner, lessee, stranger] = ['owner', 'lessee', 'stranger'].map(caller) as [Caller, Caller, Caller]
     const ids: { ID: string; Name: string }[] = JSON.parse(await admin.run('project list -f json'))
     const project = (name: string) => ids.find((each) => each.Name === name)?.ID as string
     const machine = async (name: string) =>
-      JSON.parse(await readFile(join(data, 'lab.json'), 'utf8')).machines[name]
+      JSON.parse(await readFile(join(service.data, 'lab.json'), 'utf8')).machines[name]
     return {
-      url,
-      clouds,
       admin,
       owner,
       lessee,

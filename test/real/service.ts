@@ -1,4 +1,4 @@
-/** `npm start -- --demo` on a directory of its own, for tests with one client. */
+/** `npm start -- --demo` on a directory of its own, and its end. */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -8,6 +8,8 @@ export interface DemoService {
   url: string
   /** The clouds.yaml of its callers: leasehold (the administrator), owner, lessee, stranger. */
   clouds: string
+  /** Its data directory. */
+  data: string
   /** @throws Error when it does not end cleanly. */
   end(): Promise<void>
 }
@@ -15,7 +17,9 @@ export interface DemoService {
 export async function startService(settings: readonly string[] = []): Promise<DemoService> {
   const directory = await mkdtemp(join(tmpdir(), 'leasehold-real-'))
   const data = join(directory, 'data')
-  const service = launch(['--demo', '--data', data, '--listen', '127.0.0.1:0', ...settings])
+  const service = launch(['--demo', '--data', data, '--listen', '127.0.0.1:0', ...settings], {
+    command: ['npm', 'start', '--silent', '--'],
+  })
   const end = async () => {
     const { code, stderr } = await service.end('SIGTERM')
     const left = await postgresLeft(data)
@@ -24,7 +28,7 @@ export async function startService(settings: readonly string[] = []): Promise<De
       throw new Error(`The service ended with ${code}, PostgreSQL left: ${left.join()}. ${stderr}`)
   }
   try {
-    return { url: await service.listening(), clouds: join(data, 'clouds.yaml'), end }
+    return { url: await service.listening(), clouds: join(data, 'clouds.yaml'), data, end }
   } catch (error) {
     await end().catch(() => {})
     throw error

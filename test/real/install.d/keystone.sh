@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs a real Keystone, from PyPI into .venv/keystone, for test/real/keystone.test.ts. Needs Python 3.11 or newer
-# with venv (as root it is installed with apt-get). Does nothing when the version below is there.
+# with venv, which apt-get installs where it is missing. Does nothing when the version below is there.
 set -euo pipefail
 cd "$(dirname "$0")/../../.."
 
@@ -9,10 +9,7 @@ venv=.venv/keystone
 if "$venv/bin/python" -c "from importlib.metadata import version as v; exit(v('keystone') != '$version')" 2>/dev/null; then
   exit 0
 fi
-if ! python3 -c 'import ensurepip' 2>/dev/null; then
-  [ "$(id -u)" = 0 ] || { echo "Python's venv is missing; as root: apt-get install -y python3-venv" >&2; exit 1; }
-  apt-get install -y --no-install-recommends python3-venv
-fi
+python3 -c 'import ensurepip' 2>/dev/null || bash test/real/apt-install.sh python3-venv
 rm -rf "$venv"
 python3 -m venv "$venv"
 "$venv/bin/pip" install --quiet --disable-pip-version-check "keystone==$version"
