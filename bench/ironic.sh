@@ -2,6 +2,8 @@
 # Debian's Ironic on loopback, to be measured beside Leasehold. Used by `npm run bench -- --against-ironic`.
 #   ironic.sh install                    its packages, by apt; starts no service (root)
 #   ironic.sh start DIR API_PORT RPC_PORT  MariaDB, one conductor and the API (uWSGI, 2 workers), all files in DIR
+#   ironic.sh copy DIR FROM TO           adds the nodes leasehold-bench-seed-FROM to TO-1 as copies of those below FROM,
+#                                        in SQL: its API takes minutes for what this takes a second for
 #   ironic.sh stop DIR                   ends them by the pids in DIR
 # Set for Ironic's benefit: no authentication (so no policy either), connections without uWSGI's Content-Length removal,
 # and no power sync, which at 10,000 nodes would take a core for more than half of the time.
@@ -98,6 +100,18 @@ CONF
   curl -fs -m 10 -X DELETE "http://127.0.0.1:$api/v1/nodes/first" -H 'X-OpenStack-Ironic-API-Version: 1.82'
 }
 
+copy_nodes() {
+  local from=$1 to=$2 own="'id','uuid','name','owner'" columns copied
+  sql() { mariadb --no-defaults -S "$dir/db.sock" -u "$me" -N ironic -e "$1"; }
+  columns=$(sql "SELECT GROUP_CONCAT(CONCAT('\`', column_name, '\`')) FROM information_schema.columns
+    WHERE table_schema = 'ironic' AND table_name = 'nodes' AND column_name NOT IN ($own)")
+  copied=${columns//,/,n.}
+  sql "INSERT INTO nodes (uuid, name, owner, $columns)
+    SELECT UUID(), CONCAT('leasehold-bench-seed-', seq), CONCAT('project', LPAD(seq MOD 100, 25, '0')), n.$copied
+    FROM seq_${from}_to_$((to - 1)) JOIN nodes n ON n.name = CONCAT('leasehold-bench-seed-', seq MOD $from);
+    ANALYZE TABLE nodes"
+}
+
 stop_all() {
   local name pid left
   for name in api conductor db; do
@@ -114,6 +128,7 @@ command=${1:-}; dir=${2:-}
 case $command in
   install) install_packages ;;
   start) start_all "$3" "$4" ;;
+  copy) copy_nodes "$3" "$4" ;;
   stop) stop_all ;;
-  *) sed -n '2,5p' "$0" >&2; exit 2 ;;
+  *) sed -n '2,7p' "$0" >&2; exit 2 ;;
 esac

@@ -63,12 +63,20 @@ const measurements: readonly Measurement[] = [
   },
 ]
 
-/** Measures an endpoint that holds the nodes `uuids`. `done` is told each result. */
+/** An endpoint that is filled, and the nodes it holds. */
+export interface Subject {
+  client: Client
+  uuids: readonly string[]
+}
+
+/**
+ * Measures the endpoints by turns, run by run: what else the machine does meets all of them alike. `done` is told
+ * each result.
+ */
 export async function measureAll(
-  client: Client,
-  uuids: readonly string[],
+  subjects: readonly Subject[],
   settings: Settings,
-  done: (result: Result) => void,
+  done: (subject: Subject, result: Result) => void,
 ): Promise<void> {
   for (const { name, writes, send } of measurements) {
     const load = {
@@ -76,14 +84,25 @@ export async function measureAll(
       ms: settings.runMs,
       atMost: name === 'create' ? settings.creations : Number.POSITIVE_INFINITY,
     }
-    const one = async (serial: number) => (await send(client, uuids, serial)).status < 300
-    await runLoad({ ...load, ms: settings.warmUpMs }, one)
-    const runs: Run[] = []
-    for (let run = 0; run < settings.runs; run++) runs.push(await runLoad(load, one))
-    done({ name, unit: 'requests/s', runs })
+    const run = ({ client, uuids }: Subject, ms: number) =>
+      runLoad({ ...load, ms }, async (serial) => (await send(client, uuids, serial)).status < 300)
+    for (const subject of subjects) await run(subject, settings.warmUpMs)
+    const runs = await byTurns(subjects, settings.runs, (subject) => run(subject, settings.runMs))
+    for (const subject of subjects) done(subject, { name, unit: 'requests/s', runs: runs.get(subject) ?? [] })
   }
-  const rounds: Run[] = []
-  for (let round = 0; round < settings.runs; round++)
-    rounds.push(await provisionRound(client, settings.moving))
-  done({ name: 'provisioning', unit: 'transitions/s', runs: rounds })
+  const rounds = await byTurns(subjects, settings.runs, ({ client }) =>
+    provisionRound(client, settings.moving),
+  )
+  for (const subject of subjects)
+    done(subject, { name: 'provisioning', unit: 'transitions/s', runs: rounds.get(subject) ?? [] })
+}
+
+async function byTurns(
+  subjects: readonly Subject[],
+  times: number,
+  measure: (subject: Subject) => Promise<Run>,
+): Promise<Map<Subject, Run[]>> {
+  const runs = new Map(subjects.map((subject) => [subject, [] as Run[]]))
+  for (let turn = 0; turn < times; turn++) for (const [subject, own] of runs) own.push(await measure(subject))
+  return runs
 }

@@ -3,10 +3,10 @@
  * `npm run bench -- --help` lists the options.
  */
 import { writeFile } from 'node:fs/promises'
-import { availableParallelism, cpus } from 'node:os'
+import { availableParallelism, cpus, loadavg } from 'node:os'
 import { parseArgs } from 'node:util'
-import { clientOf, type Endpoint, loopbackUrl } from './client.ts'
-import { measureAll, type Result, type Settings } from './measurements.ts'
+import { type Client, clientOf, type Endpoint, loopbackUrl } from './client.ts'
+import { measureAll, type Result, type Settings, type Subject } from './measurements.ts'
 import { deleteNodes, namePrefix, seed } from './nodes.ts'
 import { type Measured, markdownTable } from './report.ts'
 import { type Service, startIronic, startOurs } from './services.ts'
@@ -23,6 +23,9 @@ const usual: Settings = {
   moving: 100,
 }
 const quick: Settings = { ...usual, nodes: 2_000, runMs: 1_000, warmUpMs: 500, creations: 500, moving: 50 }
+
+/** So many nodes are made through an API of which more can be copied. */
+const seedsToCopy = 1_000
 
 const help = `Usage: npm run bench -- [options]
 
@@ -60,11 +63,11 @@ async function main(): Promise<void> {
   ]
   if (starts.length === 0)
     fail('nothing to measure: give --endpoint or --against-ironic, or leave --no-ours out')
-  const measured: Measured[] = []
-  for (const start of starts) measured.push(await measureOne(start, settings))
+  const load = loadavg()[0] ?? 0
+  const measured = await measure(starts, settings)
 
   const machine = `${availableParallelism()} × ${cpus()[0]?.model.trim()}, Node.js ${process.version}`
-  const facts = `${new Date().toISOString().slice(0, 10)}, ${machine}; ${settings.nodes} nodes; median (least–most) of ${settings.runs} runs of ${settings.runMs / 1000} s, ${settings.readersAtOnce} readers or ${settings.writersAtOnce} writers at once; the load generator on the same cores.`
+  const facts = `${new Date().toISOString().slice(0, 10)}, ${machine}; ${settings.nodes} nodes; median (least–most) of ${settings.runs} runs of ${settings.runMs / 1000} s, ${settings.readersAtOnce} readers or ${settings.writersAtOnce} writers at once; the load generator on the same cores; load of other programs at the start: ${short(load)}.`
   process.stdout.write(`\n${facts}\n\n${markdownTable(measured)}\n`)
   if (values.json) {
     const report = { date: new Date().toISOString(), machine, settings, measured }
@@ -72,36 +75,55 @@ async function main(): Promise<void> {
   }
 }
 
-/** Starts an endpoint, fills it, measures it; what was made is deleted, whatever happens. */
-async function measureOne(start: () => Promise<Service>, settings: Settings): Promise<Measured> {
-  const service = await start()
-  const client = clientOf(service.endpoint)
-  const { label } = service.endpoint
-  const stop = async () => {
-    client.close()
-    await service.stop()
+/** Starts endpoints, fills and measures them; what was made is deleted, whatever happens. */
+async function measure(starts: readonly (() => Promise<Service>)[], settings: Settings): Promise<Measured[]> {
+  const services: Service[] = []
+  const clients: Client[] = []
+  const stopAll = async () => {
+    for (const client of clients.splice(0)) client.close()
+    for (const service of services.splice(0)) await service.stop()
   }
-  const interrupted = () => void stop().finally(() => process.exit(130))
+  const interrupted = () => void stopAll().finally(() => process.exit(130))
   process.once('SIGINT', interrupted).once('SIGTERM', interrupted)
-  const results: Result[] = []
   try {
-    const begun = performance.now()
-    say(`${label}: making ${settings.nodes} nodes`)
-    const uuids = await seed(client, settings.nodes)
-    say(`${label}: they are there after ${short((performance.now() - begun) / 1000)} s`)
-    await measureAll(client, uuids, settings, (result) => {
-      results.push(result)
-      say(
-        `${label}: ${result.name}: ${result.runs.map((run) => short(run.perSecond)).join(', ')} ${result.unit}`,
-      )
+    const subjects: Subject[] = []
+    for (const start of starts) {
+      const service = await start()
+      services.push(service)
+      const client = clientOf(service.endpoint)
+      clients.push(client)
+      subjects.push({ client, uuids: await fill(service, client, settings.nodes) })
+    }
+    const measured = new Map(
+      subjects.map((subject) => [subject, { label: subject.client.endpoint.label, results: [] as Result[] }]),
+    )
+    await measureAll(subjects, settings, (subject, result) => {
+      measured.get(subject)?.results.push(result)
+      const rates = result.runs.map((run) => short(run.perSecond)).join(', ')
+      say(`${subject.client.endpoint.label}: ${result.name}: ${rates} ${result.unit}`)
     })
+    return [...measured.values()]
   } finally {
     // A service that was started for this takes its nodes with it.
-    if (!service.ownsNodes) await deleteNodes(client, namePrefix)
-    await stop()
+    for (const [index, service] of services.entries())
+      if (!service.ownsNodes && clients[index]) await deleteNodes(clients[index], namePrefix)
+    await stopAll()
     process.off('SIGINT', interrupted).off('SIGTERM', interrupted)
   }
-  return { label, results }
+}
+
+/** Makes the nodes that are not there yet. @returns the UUIDs of all */
+async function fill(service: Service, client: Client, nodes: number): Promise<string[]> {
+  const { label } = service.endpoint
+  const begun = performance.now()
+  say(`${label}: making ${nodes} nodes`)
+  if (service.copySeeds && nodes > seedsToCopy) {
+    await seed(client, seedsToCopy)
+    await service.copySeeds(seedsToCopy, nodes)
+  }
+  const uuids = await seed(client, nodes)
+  say(`${label}: they are there after ${short((performance.now() - begun) / 1000)} s`)
+  return uuids
 }
 
 function parse() {
