@@ -1,9 +1,10 @@
 /** What the matrix is played with: callers of every kind, and nodes of every tenancy with all that can belong to one. */
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { ensureAssignment, type FixedRole, issueToken, loadPolicy, type Policy } from '../../access/index.ts'
 import { createApp } from '../app.ts'
 import { type Answer, type TestApi, testApi } from '../testing.ts'
 import type { Credentials, Target } from './reference.ts'
-import type { Method } from './requests.ts'
+import type { Method } from './request.ts'
 
 type Project = 'owner' | 'lessee' | 'stranger' | 'service'
 
@@ -81,11 +82,11 @@ export async function createWorld(): Promise<World> {
   const policies = { plain: api.deps.policy, elevated: await loadPolicy({ serviceRoleElevated: true }) }
   let current = policies.plain
   let decreed: Readonly<Record<string, boolean>> = {}
-  let asked = new Set<string>()
+  const asking = new AsyncLocalStorage<Set<string>>()
   const policy: Policy = {
     ...api.deps.policy,
     allows(rule, caller, target) {
-      asked.add(rule)
+      asking.getStore()?.add(rule)
       return decreed[rule] ?? current.allows(rule, caller, target)
     },
   }
@@ -97,24 +98,26 @@ export async function createWorld(): Promise<World> {
     situations: await makeSituations(api),
     credentials: (caller) => credentialsOf(caller, api),
     async ask(caller, method, url, body) {
-      asked = new Set()
-      const mine = asked
-      const answer = await app.inject({
-        method,
-        url,
-        headers: {
-          'x-openstack-ironic-api-version': 'latest',
-          ...(tokens[caller] === undefined ? {} : { 'x-auth-token': tokens[caller] }),
-        },
-        ...(body === undefined ? {} : { payload: body as object }),
-      })
+      const asked = new Set<string>()
+      const send = async () =>
+        // It is sent when it is waited for.
+        await app.inject({
+          method,
+          url,
+          headers: {
+            'x-openstack-ironic-api-version': 'latest',
+            ...(tokens[caller] === undefined ? {} : { 'x-auth-token': tokens[caller] }),
+          },
+          ...(body === undefined ? {} : { payload: body as object }),
+        })
+      const answer = await asking.run(asked, send)
       const json = answer.body.startsWith('{') || answer.body.startsWith('[')
       return {
         status: answer.statusCode,
         headers: answer.headers,
         body: json ? answer.json() : undefined,
         text: answer.body,
-        asked: mine,
+        asked,
       }
     },
     configure: (options) => void Object.assign(config, usual, options),

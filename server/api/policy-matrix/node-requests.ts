@@ -1,0 +1,135 @@
+/** Requests about a single node, and the rules they ask. The order of checks is Ironic's. */
+import { does, extra, locked, needs, type PolicyRequest, plain, reads, rule, seen, set } from './request.ts'
+
+/** Each field of a node that a PATCH may change, with a value and the rule that it needs. */
+const patches: readonly (readonly [path: string, value: unknown, rule: string])[] = [
+  ['/instance_info/a', 1, 'update_instance_info'],
+  ['/instance_info', {}, 'update_instance_info'],
+  ['/instance_name', 'x', 'update_instance_info'],
+  ['/extra/a', 1, 'update_extra'],
+  ['/driver_info/a', 1, 'update:driver_info'],
+  ['/properties/a', 1, 'update:properties'],
+  ['/chassis_uuid', null, 'update:chassis_uuid'],
+  ['/instance_uuid', null, 'update:instance_uuid'],
+  ['/lessee', 'x', 'update:lessee'],
+  ['/owner', 'x', 'update:owner'],
+  ['/driver', 'fake-hardware', 'update:driver_interfaces'],
+  ['/power_interface', 'fake', 'update:driver_interfaces'],
+  ['/console_interface', 'fake', 'update:driver_interfaces'],
+  ['/network_data', {}, 'update:network_data'],
+  ['/conductor_group', 'x', 'update:conductor_group'],
+  ['/name', 'x', 'update:name'],
+  ['/retired', true, 'update:retired'],
+  ['/retired_reason', 'x', 'update:retired'],
+  ['/shard', 'x', 'update:shard'],
+  ['/parent_node', null, 'update:parent_node'],
+  ['/disable_power_off', true, 'update:disable_power_off'],
+  ['/automated_clean', false, 'disable_cleaning'],
+  ['/automated_clean', 'off', 'disable_cleaning'],
+  ['/automated_clean', true, 'update'],
+  ['/description', 'x', 'update'],
+  ['/protected', true, 'update'],
+  ['/maintenance', true, 'update'],
+  ['/resource_class', 'x', 'update'],
+]
+
+export const nodeRequests: PolicyRequest[] = [
+  plain('POST /nodes', [needs('node:create', 'node:create:self_owned_node')], [400], {
+    body: { driver: 'nonesuch' },
+  }),
+  plain('POST /nodes', [needs('node:create')], [400], {
+    variant: 'where projects enrol none',
+    body: { driver: 'nonesuch' },
+    config: { 'api.project_admin_can_manage_own_nodes': false },
+  }),
+  plain('GET /nodes/:node', [seen], [200]),
+  plain('DELETE /nodes/:node', [seen, needs('node:delete', 'node:delete:self_owned_node')], locked),
+  plain('DELETE /nodes/:node', [seen, needs('node:delete')], locked, {
+    variant: 'where projects delete none',
+    config: { 'api.project_admin_can_manage_own_nodes': false },
+  }),
+  ...patches.map(([path, value, name]) =>
+    does('PATCH', '', name, set(path, value), { variant: `${path} = ${JSON.stringify(value)}` }),
+  ),
+  does('PATCH', '', 'update', [], { variant: 'nothing' }),
+  does('PATCH', '', 'update:name', [{ op: 'remove', path: '/name' }], { variant: 'no name' }),
+  plain(
+    'PATCH /nodes/:node',
+    [seen, needs('node:update_extra'), needs('node:update:retired'), needs('node:update:driver_info')],
+    locked,
+    {
+      variant: 'several fields',
+      body: [...extra, ...set('/retired', true), ...set('/driver_info/a', 1)],
+    },
+  ),
+  plain(
+    'PATCH /nodes/:node',
+    [seen, needs('node:update:owner'), { rules: [rule('node:update_owner_provisioned')], no: 409 }],
+    // Past the rules: its parent's owner is another then.
+    [400],
+    { variant: 'owner of an active node', body: set('/owner', 'x'), on: 'active child' },
+  ),
+  reads('/validate', 'validate'),
+  plain('GET /nodes/validate', [seen, needs('node:validate')], [200], { query: 'node=:node' }),
+  does('PUT', '/maintenance', 'set_maintenance', { reason: 'x' }),
+  does('DELETE', '/maintenance', 'clear_maintenance'),
+  reads('/states', 'get_states'),
+  does('PUT', '/states/power', 'set_power_state', { target: 'power on' }),
+  does('PUT', '/states/boot_mode', 'set_boot_mode', { target: 'uefi' }),
+  does('PUT', '/states/secure_boot', 'set_secure_boot', { target: true }),
+  does('PUT', '/states/raid', 'set_raid_state', { logical_disks: [{ size_gb: 1, raid_level: '1' }] }),
+  does('PUT', '/states/console', 'set_console_state', { enabled: true }),
+  reads('/states/console', 'get_console'),
+  does('PUT', '/states/provision', 'set_provision_state', { target: 'provide' }),
+  ...(['clean', 'service'] as const).map((target) =>
+    plain(
+      'PUT /nodes/:node/states/provision',
+      [seen, needs('node:set_provision_state'), needs(`node:set_provision_state:${target}_steps`)],
+      // Past the rules: there is no such step, or the node is locked.
+      [400, 409],
+      {
+        variant: `${target} steps`,
+        body: { target, [`${target}_steps`]: [{ interface: 'deploy', step: 'x', args: {} }] },
+      },
+    ),
+  ),
+  plain(
+    'PUT /nodes/:node/states/provision',
+    [seen, needs('node:set_provision_state'), needs('runbook:use')],
+    // Past the rules: the runbook has no trait of the node.
+    [400],
+    { variant: 'a runbook', body: ({ runbook }: Record<string, string>) => ({ target: 'clean', runbook }) },
+  ),
+  reads('/management/boot_device', 'get_boot_device'),
+  reads('/management/boot_device/supported', 'get_boot_device'),
+  does('PUT', '/management/boot_device', 'set_boot_device', { boot_device: 'pxe' }),
+  does('PUT', '/management/inject_nmi', 'inject_nmi', {}),
+  reads('/management/indicators', 'get_indicator_state'),
+  ...['/management/indicators/:indicator', '/management/indicators/:component/:light'].flatMap((path) => [
+    reads(path, 'get_indicator_state'),
+    does('PUT', path, 'set_indicator_state', { state: 'on' }),
+  ]),
+  reads('/vmedia', 'vmedia:get'),
+  does('POST', '/vmedia', 'vmedia:attach', { device_type: 'cdrom', image_url: 'http://127.0.0.1/x.iso' }),
+  does('DELETE', '/vmedia', 'vmedia:detach'),
+  reads('/vifs', 'vif:list'),
+  does('POST', '/vifs', 'vif:attach', { id: '6ccd1e7a-0000-4000-8000-0000000000ff' }),
+  does('DELETE', '/vifs/:vif', 'vif:detach'),
+  reads('/traits', 'traits:list'),
+  does('PUT', '/traits', 'traits:set', { traits: ['CUSTOM_X'] }),
+  does('PUT', '/traits/:trait', 'traits:set'),
+  does('DELETE', '/traits', 'traits:delete'),
+  does('DELETE', '/traits/:trait', 'traits:delete'),
+  reads('/history', 'history:get'),
+  reads('/history/:entry', 'history:get'),
+  reads('/bios', 'bios:get'),
+  reads('/bios/:setting', 'bios:get'),
+  reads('/firmware', 'firmware:get'),
+  reads('/inventory', 'inventory:get'),
+  reads('/vendor_passthru/methods', 'vendor_passthru'),
+  ...(['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const).flatMap((method) => [
+    // Past the rules: there is no such method.
+    does(method, '/vendor_passthru', 'vendor_passthru', undefined, { query: 'method=x', passes: [400] }),
+    does(method, '/vendor_passthru/:method', 'vendor_passthru', undefined, { passes: [400] }),
+  ]),
+]
