@@ -40,7 +40,11 @@ const actions = Type.Array(Type.Object(common, { additionalProperties: false }),
 export const inspectionRuleFields: readonly Field<InspectionRule>[] = [
   plain('uuid', since, { schema: nullable(Type.String({ maxLength: 45 })), create: true }),
   plain('priority', since, {
-    schema: Type.Integer({ minimum: 0, maximum: 9999 }),
+    // The command line sends a number's digits.
+    schema: Type.Union([
+      Type.Integer({ minimum: 0, maximum: 9999 }),
+      Type.String({ pattern: '^[0-9]{1,4}$' }),
+    ]),
     cleared: 0,
     ...settable,
   }),
@@ -56,7 +60,8 @@ export const inspectionRuleFields: readonly Field<InspectionRule>[] = [
     since,
     columns: ['conditions', 'sensitive'],
     show: (rule) => (rule.sensitive ? null : rule.conditions.map(showCondition)),
-    schema: conditions,
+    // The command line says null when there are none.
+    schema: nullable(conditions),
     cleared: [],
     ...settable,
   },
@@ -89,11 +94,11 @@ export type RuleValues = Pick<
 /** What a caller gave, with what is left out. */
 export function ruleValues(given: Readonly<Record<string, unknown>>): RuleValues {
   return {
-    priority: (given.priority as number | undefined) ?? 0,
+    priority: Number(given.priority ?? 0),
     description: (given.description as string | null | undefined) ?? null,
     phase: 'main',
     sensitive: asBoolean(given.sensitive ?? false),
-    conditions: (given.conditions as RuleValues['conditions'] | undefined) ?? [],
+    conditions: (given.conditions as RuleValues['conditions'] | null | undefined) ?? [],
     actions: given.actions as RuleValues['actions'],
   }
 }
