@@ -8,7 +8,7 @@ beforeAll(async () => {
 })
 afterAll(() => demo?.end())
 
-const names = (rows: Printed[]): string[] => rows.map((row) => row.name ?? row.Name)
+const names = (rows: Printed[]): string[] => rows.map((row) => row.name)
 const machines = (...numbers: number[]) => numbers.map((number) => `machine-${number}`)
 const power = (name: string) =>
   expect.poll(() => demo.ipmitool(name, 'chassis power status'), { timeout: 10_000 })
