@@ -107,11 +107,16 @@ export function indicatorRoutes(deps: ApiDeps): Route[] {
 const nameIn = ({ params: { indicator, component, light } }: Call): string =>
   indicator ?? `${light}@${component}`
 
+/** What of a machine may have lights. */
+const components: readonly string[] = ['chassis', 'system', 'disk', 'power', 'nic']
+
 /** @throws LeaseholdError 'invalid' for what is no NAME@COMPONENT, 'not-found' for a light that is not there. */
 function indicatorNamed(asked: string, indicators: readonly Indicator[]): Indicator {
   const [name, component, more] = asked.split('@')
   if (!name || !component || more !== undefined)
     throw invalid(`Invalid indicator "${asked.slice(0, 255)}": write it as NAME@COMPONENT.`)
+  if (!components.includes(component))
+    throw invalid(`Invalid component "${component.slice(0, 255)}": use one of ${components.join(', ')}.`)
   const found = indicators.find((each) => each.name === name && each.component === component)
   if (found) return found
   const known = indicators.map((each) => `${each.name}@${each.component}`).join(', ')
