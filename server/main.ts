@@ -124,7 +124,6 @@ async function run(config: Config): Promise<void> {
     opened.push({ name: 'upkeep', close: startUpkeep(config, db, log) })
     const provisioner = createProvisioner({
       db,
-      pool: store.pool,
       databaseUrl: store.url,
       hardware,
       config,

@@ -97,7 +97,6 @@ export async function testApi(own: Partial<Config> = {}): Promise<TestApi> {
   const authenticator = createAuthenticator(config, { db, log })
   const provisioner = createProvisioner({
     db,
-    pool: store.pool,
     databaseUrl: store.url,
     hardware,
     config,

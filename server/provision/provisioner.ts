@@ -1,14 +1,13 @@
 /** The provisioner: takes orders in every process, and is a conductor in those that start it. */
 import { begin, change, type Desk, resume, setPower } from './begin.ts'
 import { type Conductor, startConductor } from './conductor.ts'
-import { preparingDb } from './prepared.ts'
 import type { Provisioner, ProvisionerDeps } from './types.ts'
 
 /** Makes a provisioner. Without `start` it only hands orders on to conductors of other processes. */
 export function createProvisioner(deps: ProvisionerDeps): Provisioner {
   let conductor: Conductor | null = null
   const desk: Desk = {
-    db: preparingDb(deps.pool),
+    db: deps.db,
     hardware: deps.hardware,
     config: deps.config,
     log: deps.log.child({ room: 'provision' }),

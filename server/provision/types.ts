@@ -1,5 +1,4 @@
 /** What the room offers to others, as types: the provisioner, its orders and what it needs to work. */
-import type { Pool } from 'pg'
 import type { Logger } from 'pino'
 import type { Config } from '../config.ts'
 import type { Hardware, MachineChange, Node, PowerTarget } from '../hardware/index.ts'
@@ -115,7 +114,6 @@ export interface Provisioner {
 
 export interface ProvisionerDeps {
   db: Db
-  pool: Pool
   /** The same database, for the durable workflows' own tables (schema `dbos`). */
   databaseUrl: string
   hardware: Hardware

@@ -8,7 +8,7 @@ import type { Database } from './tables.ts'
 
 export { AlreadyRunningError } from './embedded.ts'
 export type * from './machine.ts'
-export { plannedForItsValues } from './prepare.ts'
+export { plannedForItsValues, prepareStatements } from './prepare.ts'
 export type * from './tables.ts'
 export type { Database } from './tables.ts'
 
