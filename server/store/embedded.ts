@@ -172,8 +172,17 @@ async function runAs(paths: string[]): Promise<RunAs> {
       'Started by root, but there is no user postgres or nobody to run PostgreSQL: add one, or give --database-url',
     )
   if (await passable(paths)) return { ...user, prefix: [] }
-  const setpriv = ['setpriv', `--reuid=${user.uid}`, `--regid=${user.gid}`, '--clear-groups']
-  const pass = [...setpriv, '--inh-caps=+dac_override', '--ambient-caps=+dac_override']
+  // A right to pass directories, kept over the change of user; `access(2)`, by which PostgreSQL looks at its own
+  // programs, heeds it only with that secure bit.
+  const pass = [
+    'setpriv',
+    '--securebits=+no_setuid_fixup',
+    `--reuid=${user.uid}`,
+    `--regid=${user.gid}`,
+    '--clear-groups',
+    '--inh-caps=+dac_read_search',
+    '--ambient-caps=+dac_read_search',
+  ]
   await run(pass[0] as string, [...pass.slice(1), 'true']).catch(() => {
     throw new Error(
       `Started by root below a directory closed to others (${paths.join(', ')}): move it, choose --data in an open one, or install setpriv (util-linux)`,
