@@ -44,8 +44,8 @@ export const noop: Implementation = { name: 'noop', properties: {}, validate: ()
 export const noopNetwork: NetworkInterface = {
   ...noop,
   listVifs: async () => [],
-  attachVif: async () => {},
-  detachVif: async () => {},
+  attachVif: async () => ({}),
+  detachVif: async () => ({}),
 }
 
 /**

@@ -53,10 +53,13 @@ export async function releaseMachine(
 ): Promise<MachineChanges> {
   const management = hardware.implementation(node, 'management')
   const console = hardware.implementation(node, 'console')
-  const ejected = await management.detachMedia?.(node, mediaTypes, bounds)
+  const ejected = (await management.detachMedia?.(node, mediaTypes, bounds)) ?? {}
+  // What it remembers by now: the one change must not undo the other.
+  const after = { ...node, driver_internal_info: { ...node.driver_internal_info, ...ejected.memory } }
+  const detached = await hardware.implementation(node, 'network').releaseVifs?.(after, bounds)
   // As in Ironic the node goes on saying that its console is enabled: the next user finds it as it was set up.
   if (node.console_enabled) await console.stop?.(node, bounds)
-  return ejected ?? {}
+  return { ...ejected, ...detached }
 }
 
 /** @throws LeaseholdError 'invalid' in Ironic's words. */

@@ -176,8 +176,11 @@ export interface RaidInterface extends Implementation {
 /** Attaching VIFs. Those that leave `listVifs` out have none. */
 export interface NetworkInterface extends Implementation {
   listVifs?(node: Node, bounds: Bounds): Promise<readonly { id: string }[]>
-  attachVif?(node: Node, vif: Readonly<Record<string, unknown>>, bounds: Bounds): Promise<void>
-  detachVif?(node: Node, id: string, bounds: Bounds): Promise<void>
+  attachVif?(node: Node, vif: Readonly<Record<string, unknown>>, bounds: Bounds): Promise<MachineChanges>
+  /** @throws LeaseholdError 'invalid' for a VIF that is not attached. */
+  detachVif?(node: Node, id: string, bounds: Bounds): Promise<MachineChanges>
+  /** Takes every VIF off, when a tenant's use of the node ends. */
+  releaseVifs?(node: Node, bounds: Bounds): Promise<MachineChanges>
 }
 
 export const httpMethods = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const

@@ -329,6 +329,17 @@ describe('VIFs', () => {
     expect((await admin('DELETE', `${uuid}/vifs/${id}`)).status).toBe(204)
   })
 
+  it('are kept by a fake network, once each, until they are detached', async () => {
+    const uuid = await machine({ network_interface: 'fake' })
+    const vifs = async () => (await admin('GET', `${uuid}/vifs`)).body.vifs
+    for (const id of ['blue', 'green']) expect((await admin('POST', `${uuid}/vifs`, { id })).status).toBe(204)
+    expect(await vifs()).toEqual([{ id: 'blue' }, { id: 'green' }])
+    expect((await admin('POST', `${uuid}/vifs`, { id: 'blue' })).status).toBe(409)
+    expect((await admin('DELETE', `${uuid}/vifs/blue`)).status).toBe(204)
+    expect(await vifs()).toEqual([{ id: 'green' }])
+    expect((await admin('DELETE', `${uuid}/vifs/blue`)).status).toBe(400)
+  })
+
   it.each([
     [{}, '1.115', 400],
     [{ id: 7 }, '1.115', 400],

@@ -48,10 +48,9 @@ export function vifRoutes(deps: ApiDeps): Route[] {
         checkVif(vif, call.version)
         const attach = callOf(node, network(node), 'attachVif', 'vif_attach')
         const rules = ['baremetal:node:vif:attach'] as const
-        await changeMachineNow(deps, call, node, rules, async (current, bounds) => {
-          await attach(current, vif, bounds)
-          return {}
-        })
+        await changeMachineNow(deps, call, node, rules, async (current, bounds) => ({
+          changes: await attach(current, vif, bounds),
+        }))
       },
     },
     {
@@ -67,10 +66,9 @@ export function vifRoutes(deps: ApiDeps): Route[] {
         if (!lookupOf(id, true)) throw invalid(`Expected a UUID or name but received ${id.slice(0, 255)}.`)
         const detach = callOf(node, network(node), 'detachVif', 'vif_detach')
         const rules = ['baremetal:node:vif:detach'] as const
-        await changeMachineNow(deps, call, node, rules, async (current, bounds) => {
-          await detach(current, id, bounds)
-          return {}
-        })
+        await changeMachineNow(deps, call, node, rules, async (current, bounds) => ({
+          changes: await detach(current, id, bounds),
+        }))
       },
     },
   ]

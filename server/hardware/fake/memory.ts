@@ -11,6 +11,8 @@ export interface Memory {
   firmware?: Record<string, string>
   indicators?: Record<string, IndicatorState>
   media?: Partial<Record<MediaType, string>>
+  /** Ids of the VIFs that are attached, in the order they came. */
+  vifs?: string[]
   /** How often it was interrupted. */
   nmis?: number
   /** What vendor method `note` was last told. */

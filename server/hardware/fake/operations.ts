@@ -28,6 +28,8 @@ const calls = [
   'management.set_boot_mode',
   'management.set_indicator',
   'management.set_secure_boot',
+  'network.vif_attach',
+  'network.vif_detach',
   'power.get_state',
   'power.set_state',
   'rescue.unrescue',

@@ -19,6 +19,7 @@ import {
 } from '../types.ts'
 import { inventoryOf, propertiesOf } from './machine.ts'
 import { management } from './management.ts'
+import { network } from './network.ts'
 import { fake, operate } from './operations.ts'
 import { vendor } from './vendor.ts'
 
@@ -88,7 +89,7 @@ export const fakeHardware: HardwareType = {
     firmware: [fake('firmware'), absent('firmware')],
     inspect: [inspect, noInspect],
     management: [management, noopManagement],
-    network: [noopNetwork],
+    network: [noopNetwork, network],
     power: [power],
     raid: [raid, absent('raid')],
     rescue: [rescue, noRescue],
