@@ -72,7 +72,7 @@ export async function listNodes<Column extends NodeColumn>(
 /**
  * A project's page is among the page of what it owns and the page of what it leases, each found by an index. Asked as
  * one condition, or planned for any project, PostgreSQL walks the table in the list's order instead: 99 ms a page
- * against 7, with 100,000 nodes of which a thousand are leased.
+ * against 11, with 100,000 nodes of which a thousand are leased.
  */
 function ofProject<Column extends NodeColumn>(
   db: Db,

@@ -123,49 +123,56 @@ describe('a lease', () => {
 })
 
 describe('a stranger', () => {
+  const everyOne = (lines: readonly string[], words: RegExp) =>
+    Promise.all(lines.map(async (line) => expect(await demo.stranger.refused(line), line).toMatch(words)))
+
   test('finds no node, whatever it tries', async () => {
     const { uuid } = await demo.admin.json('node show machine-1 --fields uuid')
-    for (const line of [
-      'node show machine-1',
-      `node show ${uuid}`,
-      'node validate machine-1',
-      'node set machine-1 --description mine',
-      'node unset machine-1 --lessee',
-      'node delete machine-1',
-      'node power on machine-1',
-      'node power off machine-1',
-      'node reboot machine-1',
-      'node maintenance set machine-1',
-      'node maintenance unset machine-1',
-      'node boot device show machine-1',
-      'node boot device set machine-1 pxe',
-      'node manage machine-1',
-      'node provide machine-1',
-      'node deploy machine-1',
-      'node undeploy machine-1',
-      'node rebuild machine-1',
-      'node abort machine-1',
-      'node inspect machine-1',
-      'node rescue machine-1 --rescue-password x',
-      'node unrescue machine-1',
-      'node trait list machine-1',
-      'node trait add machine-1 CUSTOM_MINE',
-      'node history list machine-1',
-      'node children list machine-1',
-    ])
-      expect(await demo.stranger.refused(line), line).toMatch(/could not be found.*HTTP 404/s)
+    await everyOne(
+      [
+        'node show machine-1',
+        `node show ${uuid}`,
+        'node validate machine-1',
+        'node set machine-1 --description mine',
+        'node unset machine-1 --lessee',
+        'node delete machine-1',
+        'node power on machine-1',
+        'node power off machine-1',
+        'node reboot machine-1',
+        'node maintenance set machine-1',
+        'node maintenance unset machine-1',
+        'node boot device show machine-1',
+        'node boot device set machine-1 pxe',
+        'node manage machine-1',
+        'node provide machine-1',
+        'node deploy machine-1',
+        'node undeploy machine-1',
+        'node rebuild machine-1',
+        'node abort machine-1',
+        'node inspect machine-1',
+        'node rescue machine-1 --rescue-password x',
+        'node unrescue machine-1',
+        'node trait list machine-1',
+        'node trait add machine-1 CUSTOM_MINE',
+        'node history list machine-1',
+        'node children list machine-1',
+      ],
+      /could not be found.*HTTP 404/s,
+    )
   })
 
   test('finds no port either', async () => {
     const [port] = await demo.admin.json('port list --node machine-1')
-    for (const line of [
-      `port show ${port.uuid}`,
-      `port show --address ${port.address}`,
-      `port set ${port.uuid} --description mine`,
-      `port unset ${port.uuid} --description`,
-      `port delete ${port.uuid}`,
-    ])
-      expect(await demo.stranger.refused(line), line).toMatch(/could not be found|not found/i)
+    await everyOne(
+      [
+        `port show ${port.uuid}`,
+        `port show --address ${port.address}`,
+        `port set ${port.uuid} --description mine`,
+        `port unset ${port.uuid} --description`,
+        `port delete ${port.uuid}`,
+      ],
+      /could not be found|not found/i,
+    )
     expect(await demo.stranger.json('port list')).toEqual([])
     expect(await demo.owner.json('port list')).toHaveLength(12)
   })
