@@ -9,6 +9,7 @@ import { type DemoService, startService } from './service.ts'
 
 const execute = promisify(execFile)
 const source = join(import.meta.dirname, 'gophercloud')
+const go = join(import.meta.dirname, '../../.venv/bin/go')
 
 // biome-ignore lint/suspicious/noExplicitAny: what another program prints, read by this test only
 type Printed = any
@@ -26,9 +27,9 @@ const outcomes = new Map<string, Outcome>()
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'leasehold-go-'))
   const program = join(directory, 'metal3')
-  await execute('go', ['build', '-o', program, '.'], { cwd: source }).catch((error) => {
+  await execute(go, ['build', '-o', program, '.'], { cwd: source }).catch((error) => {
     if (error.code !== 'ENOENT') throw error
-    throw new Error('No Go to test with; install it as root with: apt-get install -y golang-go')
+    throw new Error('No Go to test with; install it with: test/real/install.sh')
   })
   service = await startService()
   const { stdout } = await execute(program, [service.clouds], { timeout: 85_000 })
