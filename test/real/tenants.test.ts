@@ -17,6 +17,13 @@ const powerEvents = (name: string) =>
   expect.poll(async () => (await demo.history(name)).filter((event) => event !== 'booted'), {
     timeout: 15_000,
   })
+/** The node is done with what it was asked: until then another request for its power is a conflict (409). */
+const idle = (name: string) =>
+  expect
+    .poll(() => demo.admin.json(`node show ${name} --fields target_power_state reservation`), {
+      timeout: 30_000,
+    })
+    .toMatchObject({ target_power_state: null, reservation: null })
 
 describe('nodes in the list', () => {
   test('are all for the administrator', async () => {
@@ -44,9 +51,11 @@ describe('a lessee without any right on the system', () => {
     expect(await demo.ipmitool('machine-1', 'chassis power status')).toBe('Chassis Power is off\n')
     await demo.lessee('node power on machine-1')
     await power('machine-1').toBe('Chassis Power is on\n')
+    await idle('machine-1')
     expect((await demo.lessee.json('node show machine-1 --fields power_state')).power_state).toBe('power on')
     await demo.lessee('node power off machine-1')
     await power('machine-1').toBe('Chassis Power is off\n')
+    await idle('machine-1')
     expect((await demo.lessee.json('node show machine-1 --fields power_state')).power_state).toBe('power off')
     expect(await demo.history('machine-1')).toEqual(expect.arrayContaining(['power on', 'power off']))
     expect(await demo.history('machine-2')).toEqual([])
@@ -55,8 +64,10 @@ describe('a lessee without any right on the system', () => {
   test('reboots it, and shuts it down softly', async () => {
     await demo.lessee('node power on machine-2')
     await power('machine-2').toBe('Chassis Power is on\n')
+    await idle('machine-2')
     await demo.lessee('node reboot machine-2 --power-timeout 30')
     await powerEvents('machine-2').toEqual(['power on', 'power off', 'power on'])
+    await idle('machine-2')
     await demo.lessee('node reboot machine-2 --soft --power-timeout 30')
     await powerEvents('machine-2').toEqual([
       'power on',
@@ -66,6 +77,7 @@ describe('a lessee without any right on the system', () => {
       'shut down',
       'power on',
     ])
+    await idle('machine-2')
     await demo.lessee('node power off --soft machine-2 --power-timeout 30')
     await power('machine-2').toBe('Chassis Power is off\n')
     expect((await demo.history('machine-2')).slice(-2)).toEqual(['power soft', 'shut down'])
