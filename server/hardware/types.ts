@@ -164,6 +164,52 @@ export interface ConsoleInterface extends Implementation {
   stop?(node: Node, bounds: Bounds): Promise<MachineChanges>
   /** Where an enabled console is: `{type, url}`. */
   info?(node: Node): Record<string, unknown>
+  /**
+   * Opens the machine's serial line and keeps it until `close` or `lost`. It opens one line and does not try again:
+   * that is its caller's affair.
+   * @throws LeaseholdError that says why there is none and what to do.
+   */
+  open?(node: Node, events: LineEvents, options: LineOptions): Promise<Line>
+}
+
+export interface LineOptions extends Bounds {
+  /** What to do when somebody else has the line (SOL "already active"), now or later: take it, or leave it to them. */
+  whenTaken: 'retake' | 'yield'
+  /** How often a silent machine is asked whether the line still is ours, milliseconds. */
+  keepAliveMs: number
+  /** What `remember` was last told, by this process or an earlier one: a line left open then is closed first. */
+  remembered: Readonly<Record<string, unknown>> | null
+}
+
+/** What a line tells its keeper. None of these may throw, but `data`. */
+export interface LineEvents {
+  /**
+   * Bytes from the machine, in order, each once. They are acknowledged to the machine after this has returned; if it
+   * throws they are not, and the line is lost.
+   */
+  data(bytes: Buffer): void
+  /** The login to the BMC is done, the serial line is being asked for. */
+  activating(): void
+  /** What the next `open` must know to close this line should this process be killed. */
+  remember(session: Record<string, unknown>): void
+  /** All that was queued for the machine has been taken by it. */
+  drained(): void
+  /** Something beside the bytes: the machine sent a break, or its BMC lost output before it got here. */
+  noted(event: 'break' | 'overrun'): void
+  /** The line is gone; nothing comes after this. `taken`: somebody else has it now. */
+  lost(reason: { taken: boolean; error: Error }): void
+}
+
+/** An open serial line. */
+export interface Line {
+  /** Queues bytes for the machine. False when there is no room for all of them: then none was taken; wait for `drained`. */
+  write(bytes: Buffer): boolean
+  /** Bytes not yet taken by the machine. */
+  readonly queued: number
+  /** Sends a serial break; left out where the line has none. */
+  sendBreak?(): void
+  /** Gives the line back, within a second or so whatever the machine does. `lost` is not called. */
+  close(): Promise<void>
 }
 
 export interface RaidInterface extends Implementation {
