@@ -16,8 +16,9 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   inventory: ['store'],
   audit: ['store'],
   provision: ['store', 'hardware', 'inventory'],
+  console: ['store', 'access', 'hardware', 'inventory', 'audit'],
   scheduling: ['store', 'inventory', 'provision'],
-  api: ['store', 'access', 'hardware', 'inventory', 'provision', 'scheduling', 'audit'],
+  api: ['store', 'access', 'hardware', 'inventory', 'provision', 'scheduling', 'audit', 'console'],
 }
 /** Files beside the rooms that put them together. */
 const assemblers = ['main.ts', 'demo.ts', 'first-start.ts', 'upkeep.ts']

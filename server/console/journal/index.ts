@@ -1,0 +1,19 @@
+/** The journal of a serial console: what a machine printed, on disk, addressed by offset. See docs/consoles.md. */
+export type { Descriptors } from './descriptors.ts'
+export { descriptorPool } from './descriptors.ts'
+export { type Extent, extent } from './extent.ts'
+export { defaultLimits, type Limits } from './prune.ts'
+export {
+  type BytesEntry,
+  type Entry,
+  endOf,
+  type MarkEntry,
+  type Place,
+  readChunk,
+  readJournal,
+  type Span,
+} from './reader.ts'
+export type { Mark } from './record.ts'
+export { journalDirectory, removeJournal } from './segments.ts'
+export { sweep } from './sweep.ts'
+export { type Journal, type JournalOptions, openJournal } from './writer.ts'

@@ -1,0 +1,339 @@
+import { readdirSync, statSync, truncateSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import fc from 'fast-check'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import {
+  defaultLimits,
+  type Entry,
+  endOf,
+  extent,
+  journalDirectory,
+  type Limits,
+  type Mark,
+  openJournal,
+  type Place,
+  readChunk,
+  readJournal,
+  type Span,
+} from './index.ts'
+
+let root: string
+beforeAll(async () => {
+  root = await mkdtemp(join(tmpdir(), 'journal-'))
+})
+afterAll(() => rm(root, { recursive: true, force: true }))
+
+let nodes = 0
+/** A directory of a node that no other test has. */
+function newDirectory(): string {
+  nodes += 1
+  return journalDirectory(root, `00000000-0000-4000-8000-${String(nodes).padStart(12, '0')}`)
+}
+
+const open = (directory: string, fence = 1, minimumOffset = 0, limits: Partial<Limits> = {}) =>
+  openJournal({ directory, fence, minimumOffset, limits: { ...defaultLimits, ...limits } })
+
+async function all(directory: string, options?: Span & { limitBytes?: number }): Promise<Entry[]> {
+  return Array.fromAsync(readJournal(directory, options))
+}
+
+/** What entries say, without times and with pieces of bytes joined. */
+function told(entries: readonly Entry[]): (string | Mark)[] {
+  const said: (string | Mark)[] = []
+  for (const { bytes, mark } of entries) {
+    const last = said.at(-1)
+    if (mark) said.push(mark)
+    else if (typeof last === 'string') said[said.length - 1] = last + bytes.toString('latin1')
+    else said.push(bytes.toString('latin1'))
+  }
+  return said
+}
+
+const files = (directory: string) => readdirSync(directory).map((name) => join(directory, name))
+const gap = (reason: string, from: number, to: number) => ({
+  kind: 'gap',
+  reason,
+  from,
+  to,
+  bytes: to - from,
+})
+
+describe('What is appended', () => {
+  test('is read back with its offset, its time and the marks between it', async () => {
+    const directory = newDirectory()
+    const journal = open(directory)
+    const before = Date.now()
+    expect(journal.append(Buffer.from('login: '))).toBe(0)
+    expect(journal.mark({ kind: 'power', state: 'off' })).toBe(7)
+    expect(journal.append(Buffer.from('root'))).toBe(7)
+    const entries = await all(directory)
+    expect(entries.map(({ offset }) => offset)).toEqual([0, 7, 7])
+    expect(told(entries)).toEqual(['login: ', { kind: 'power', state: 'off' }, 'root'])
+    for (const { at } of entries) expect(at.getTime()).toBeGreaterThanOrEqual(before)
+    expect(extent(directory)).toEqual({ start: 0, end: 11 })
+    expect(journal).toMatchObject({ start: 0, end: 11, recording: true })
+  })
+
+  test('is for the service alone to read', () => {
+    const directory = newDirectory()
+    open(directory).append(Buffer.from('secret'))
+    expect(statSync(directory).mode & 0o777).toBe(0o700)
+    for (const file of files(directory)) expect(statSync(file).mode & 0o777).toBe(0o600)
+  })
+
+  test('makes no file before there is something', () => {
+    const directory = newDirectory()
+    const journal = open(directory)
+    journal.close()
+    expect(extent(directory)).toEqual({ start: 0, end: 0 })
+    expect(() => readdirSync(directory)).toThrow('ENOENT')
+  })
+
+  test('only has a place of its node, never one that a path leads to', () => {
+    for (const name of ['..', '../x', '', 'a/b', '00000000-0000-4000-8000-00000000000/'])
+      expect(() => journalDirectory(root, name)).toThrow('UUID')
+    expect(() => open(root)).toThrow('UUID')
+  })
+})
+
+/** What a holder does to its journal. */
+type Step =
+  | { readonly do: 'append'; readonly bytes: Buffer }
+  | { readonly do: 'mark'; readonly bytes: number }
+  | { readonly do: 'reopen'; readonly fence: boolean; readonly ahead: number }
+  | { readonly do: 'kill'; readonly torn: number }
+
+const bytesOf = (maximum: number) =>
+  fc.uint8Array({ minLength: 1, maxLength: maximum }).map((bytes) => Buffer.from(bytes))
+const steps = fc.array(
+  fc.oneof(
+    { weight: 6, arbitrary: fc.record({ do: fc.constant('append' as const), bytes: bytesOf(300) }) },
+    {
+      weight: 1,
+      arbitrary: fc.record({
+        do: fc.constant('append' as const),
+        bytes: fc
+          .tuple(fc.integer({ min: 1, max: 100_000 }), fc.nat(255))
+          .map(([length, seed]) => Buffer.from(Uint8Array.from({ length }, (_, index) => index * 7 + seed))),
+      }),
+    },
+    {
+      weight: 2,
+      arbitrary: fc.record({ do: fc.constant('mark' as const), bytes: fc.constantFrom(0, 0, 0, 1, 5_000) }),
+    },
+    {
+      weight: 1,
+      arbitrary: fc.record({
+        do: fc.constant('reopen' as const),
+        fence: fc.boolean(),
+        ahead: fc.constantFrom(0, 0, 700),
+      }),
+    },
+    { weight: 1, arbitrary: fc.record({ do: fc.constant('kill' as const), torn: fc.nat(400) }) },
+  ),
+  { minLength: 1, maxLength: 40 },
+)
+
+/** The journal as it ought to be: a byte or a gap's reason an offset, and marks. */
+interface Model {
+  line: (number | string)[]
+  marks: { offset: number; number: number }[]
+}
+
+function modelOf(entries: readonly Entry[], from: number): Model {
+  const model: Model = { line: [], marks: [] }
+  for (const entry of entries) {
+    expect(entry.offset).toBe(from + model.line.length)
+    if (entry.bytes) model.line.push(...entry.bytes)
+    else if (endOf(entry) > entry.offset)
+      for (let missing = entry.offset; missing < endOf(entry); missing += 1)
+        model.line.push(String(entry.mark.reason))
+    else model.marks.push({ offset: entry.offset, number: entry.mark.number as number })
+  }
+  return model
+}
+
+function sliceOf({ line, marks }: Model, from: number, to: number): Model {
+  return {
+    line: line.slice(from, to),
+    marks: marks.filter(({ offset }) => offset >= from && offset < to),
+  }
+}
+
+/** Does the steps on disk and in the model. */
+function play(directory: string, todo: readonly Step[], limits: Partial<Limits>): Model {
+  const model: Model = { line: [], marks: [] }
+  let fence = 1
+  let journal = open(directory, fence, 0, limits)
+  for (const [number, step] of todo.entries()) {
+    expect(journal.end).toBe(model.line.length)
+    if (step.do === 'append') {
+      expect(journal.append(step.bytes)).toBe(model.line.length)
+      model.line.push(...step.bytes)
+    } else if (step.do === 'mark') {
+      if (step.bytes > 0) {
+        journal.mark({ kind: 'gap', reason: 'overrun', bytes: step.bytes })
+        model.line.push(...Array<string>(step.bytes).fill('overrun'))
+      } else {
+        journal.mark({ kind: 'note', number })
+        model.marks.push({ offset: model.line.length, number })
+      }
+    } else if (step.do === 'reopen') {
+      journal.close()
+      if (step.fence) fence += 1
+      const ahead = model.line.length + step.ahead
+      journal = open(directory, fence, ahead, limits)
+      // The rest is written with the next append only; a mark makes it appear.
+      journal.mark({ kind: 'note', number })
+      model.line.push(...Array<string>(step.ahead).fill('elsewhere'))
+      model.marks.push({ offset: ahead, number })
+    } else {
+      journal.close()
+      tear(directory, fence + 1, step.torn, model)
+      fence += 2
+      journal = open(directory, fence, 0, limits)
+    }
+  }
+  journal.close()
+  return model
+}
+
+/** As a kill in the middle of an append that was not acknowledged leaves it: the file ends within that record. */
+function tear(directory: string, fence: number, torn: number, model: Model): void {
+  const journal = open(directory, fence)
+  journal.append(Buffer.alloc(380, 'x'))
+  journal.close()
+  const [path] = files(directory).filter((name) => name.includes(`-${String(fence).padStart(16, '0')}-`))
+  const size = statSync(path as string).size
+  truncateSync(path as string, Math.min(size - 1, torn))
+  expect(extent(directory).end).toBe(model.line.length)
+}
+
+describe('Whatever is appended, marked, killed and taken over', () => {
+  test('is read back whole, and of every span what is in it', { timeout: 120_000 }, async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        steps,
+        fc.constantFrom(2_000, 40_000, 1_048_576),
+        fc.array(fc.tuple(fc.nat(1_000), fc.nat(1_000)), { minLength: 3, maxLength: 3 }),
+        async (todo, segmentBytes, spans) => {
+          const directory = newDirectory()
+          const model = play(directory, todo, { segmentBytes })
+          const end = model.line.length
+          expect(extent(directory)).toEqual({ start: 0, end })
+          expect(modelOf(await all(directory), 0)).toEqual(model)
+          for (const [one, other] of spans) {
+            const [from, to] = [one, other]
+              .map((part) => Math.floor((part * end) / 1_000))
+              .sort((a, b) => a - b)
+            const entries = await all(directory, { from: from as number, to: to as number })
+            expect(modelOf(entries, from as number)).toEqual(sliceOf(model, from as number, to as number))
+          }
+          await rm(directory, { recursive: true, force: true })
+        },
+      ),
+      { numRuns: 60 },
+    )
+  })
+
+  test('comes in chunks just once, each byte and each mark', { timeout: 120_000 }, async () => {
+    await fc.assert(
+      fc.asyncProperty(steps, fc.integer({ min: 50, max: 20_000 }), async (todo, maxBytes) => {
+        const directory = newDirectory()
+        const model = play(directory, todo, { segmentBytes: 40_000 })
+        const entries: Entry[] = []
+        let place: Place = { offset: 0, marks: 0 }
+        for (;;) {
+          const chunk = await readChunk(directory, place, maxBytes)
+          if (chunk.entries.length === 0) break
+          entries.push(...chunk.entries)
+          place = chunk.next
+        }
+        expect(modelOf(entries, 0)).toEqual(model)
+        expect(place.offset).toBe(model.line.length)
+        await rm(directory, { recursive: true, force: true })
+      }),
+      { numRuns: 30 },
+    )
+  })
+})
+
+describe('A record that is not whole', () => {
+  test('is cut off, at whatever byte its writer was killed', async () => {
+    const directory = newDirectory()
+    const journal = open(directory)
+    journal.append(Buffer.from('whole'))
+    const before = statSync(files(directory)[0] as string).size
+    journal.append(Buffer.from('torn'))
+    journal.close()
+    const [path] = files(directory)
+    for (let size = statSync(path as string).size - 1; size >= before; size -= 1) {
+      truncateSync(path as string, size)
+      expect(extent(directory).end).toBe(5)
+      expect(told(await all(directory))).toEqual(['whole'])
+    }
+    const next = open(directory, 2)
+    expect(next.append(Buffer.from(' again'))).toBe(5)
+    next.close()
+    expect(told(await all(directory))).toEqual(['whole again'])
+  })
+})
+
+describe('Where two holders wrote', () => {
+  test('the later one counts from where it began, and the marks before it stay', async () => {
+    const directory = newDirectory()
+    const first = open(directory, 7)
+    first.append(Buffer.from('before '))
+    first.mark({ kind: 'session', state: 'lost' })
+    const second = open(directory, 8)
+    expect(second.append(Buffer.from('the second'))).toBe(7)
+    // It stood still and does not know that it was taken over.
+    first.append(Buffer.from('the first, much longer than the second'))
+    expect(told(await all(directory))).toEqual(['before ', { kind: 'session', state: 'lost' }, 'the second'])
+    expect(told(await all(directory, { from: 10, to: 14 }))).toEqual([' sec'])
+    expect(extent(directory)).toEqual({ start: 0, end: 17 })
+  })
+
+  test('a database that was brought back from a backup does not hide what is recorded since', async () => {
+    const directory = newDirectory()
+    open(directory, 50).append(Buffer.from('before '))
+    open(directory, 3).append(Buffer.from('since'))
+    expect(told(await all(directory))).toEqual(['before since'])
+  })
+
+  test('what was recorded elsewhere is a gap', async () => {
+    const directory = newDirectory()
+    const journal = open(directory, 1, 100)
+    expect(journal.end).toBe(100)
+    expect(journal.append(Buffer.from('here'))).toBe(100)
+    journal.close()
+    const later = open(directory, 3, 200)
+    later.append(Buffer.from('back'))
+    expect(told(await all(directory))).toEqual([
+      gap('elsewhere', 0, 100),
+      'here',
+      gap('elsewhere', 104, 200),
+      'back',
+    ])
+    expect(told(await all(directory, { from: 150, to: 201 }))).toEqual([gap('elsewhere', 150, 200), 'b'])
+  })
+})
+
+describe('A limit', () => {
+  test('of bytes drops the oldest segments, and reading there says so and goes on', async () => {
+    const directory = newDirectory()
+    const journal = open(directory, 1, 0, { segmentBytes: 10_000, maxBytes: 50_000 })
+    for (let count = 0; count < 100; count += 1) journal.append(Buffer.alloc(1_000, count))
+    expect(files(directory).reduce((sum, file) => sum + statSync(file).size, 0)).toBeLessThan(65_000)
+    const { start, end } = extent(directory)
+    expect(end).toBe(100_000)
+    expect(start).toBeGreaterThan(30_000)
+    expect(journal.start).toBe(start)
+    const [first, ...rest] = await all(directory, { from: 500 })
+    expect(first).toMatchObject({ offset: 500, mark: gap('expired', 500, start) })
+    expect(rest[0]).toMatchObject({ offset: start })
+    expect(told(await all(directory, { from: 10, to: 20 }))).toEqual([gap('expired', 10, 20)])
+  })
+})

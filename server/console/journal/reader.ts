@@ -1,0 +1,188 @@
+/**
+ * Reads a journal, whoever writes it now. Nothing outside of the asked span is told: not a byte, not a mark, not a time.
+ * A mark at `from` belongs to the span, one at `to` to the next.
+ */
+import { localStart } from './extent.ts'
+import { decodeMark, kinds, type Mark, missingBytes, type StoredRecord } from './record.ts'
+import { recordsOf } from './segment-reader.ts'
+import { listSegments, type VisibleSegment, visibleSegments } from './segments.ts'
+
+export interface BytesEntry {
+  readonly offset: number
+  readonly at: Date
+  readonly bytes: Buffer
+  readonly mark?: undefined
+}
+
+/** A gap's mark has `reason`, `from`, `to` and `bytes`: what of it is in the asked span. */
+export interface MarkEntry {
+  readonly offset: number
+  readonly at: Date
+  readonly mark: Mark
+  readonly bytes?: undefined
+}
+
+export type Entry = BytesEntry | MarkEntry
+
+export interface Span {
+  /** The start of the journal, unless given. */
+  readonly from?: number
+  /** Exclusive; the present end, unless given. */
+  readonly to?: number
+  readonly signal?: AbortSignal
+}
+
+/** All of a span that is on disk now; it does not wait for more. At most `limitBytes` bytes of the line. */
+export async function* readJournal(
+  directory: string,
+  options: Span & { readonly limitBytes?: number } = {},
+): AsyncGenerator<Entry> {
+  let left = options.limitBytes ?? Number.POSITIVE_INFINITY
+  for await (const entries of batches(directory, options)) {
+    for (const entry of entries) {
+      if (!entry.bytes) yield entry
+      else if (entry.bytes.length < left) {
+        left -= entry.bytes.length
+        yield entry
+      } else {
+        if (left > 0) yield { ...entry, bytes: entry.bytes.subarray(0, left) }
+        return
+      }
+    }
+  }
+}
+
+/** A place in a journal: an offset, and how many of the marks that stand there have been read. */
+export interface Place {
+  readonly offset: number
+  readonly marks: number
+}
+
+/**
+ * The next entries from a place on, about `maxBytes` of them, and the place after them: asked again with that, it tells
+ * what came since, each byte and each mark once. Empty at the end.
+ */
+export async function readChunk(
+  directory: string,
+  from: number | Place,
+  maxBytes: number,
+  options: { readonly to?: number; readonly signal?: AbortSignal } = {},
+): Promise<{ entries: Entry[]; next: Place }> {
+  const place = typeof from === 'number' ? { offset: from, marks: 0 } : from
+  const entries: Entry[] = []
+  let next = place
+  let skip = place.marks
+  let size = 0
+  for await (const entry of readJournal(directory, {
+    ...options,
+    from: place.offset,
+    limitBytes: maxBytes,
+  })) {
+    if (entry.mark && entry.offset === place.offset && skip > 0 && endOf(entry) === entry.offset) {
+      skip -= 1
+      continue
+    }
+    entries.push(entry)
+    next = placeAfter(next, entry)
+    // Marks are not bytes of the line, but they have to be sent as well.
+    size += entry.bytes?.length ?? 128
+    if (size >= maxBytes) break
+  }
+  return { entries, next }
+}
+
+function placeAfter(place: Place, entry: Entry): Place {
+  const end = endOf(entry)
+  if (end > entry.offset) return { offset: end, marks: 0 }
+  return { offset: end, marks: end === place.offset ? place.marks + 1 : 1 }
+}
+
+/** The offset after an entry. */
+export function endOf(entry: Entry): number {
+  return entry.offset + (entry.bytes ? entry.bytes.length : missingBytes(entry.mark))
+}
+
+/** Entries of a span, a block of the file at a time. */
+export async function* batches(directory: string, options: Span = {}): AsyncGenerator<Entry[]> {
+  const { signal } = options
+  const segments = visibleSegments(listSegments(directory))
+  const start = segments[0]?.first
+  if (start === undefined) return
+  const view = viewOf(directory, options.from ?? start, options.to ?? Number.POSITIVE_INFINITY)
+  for (const segment of segments.slice(firstToRead(segments, view.from))) {
+    for await (const records of recordsOf(segment.path, view.from)) {
+      signal?.throwIfAborted()
+      const entries = records.flatMap((record) => view.see(record, segment.limit))
+      if (entries.length > 0) yield entries
+      if (view.done) return
+    }
+  }
+  const rest = view.rest(segments.at(-1)?.first as number)
+  if (rest.length > 0) yield rest
+}
+
+/** The last segment that begins before the offset: marks at the offset may still stand in it. */
+function firstToRead(segments: readonly VisibleSegment[], from: number): number {
+  return Math.max(
+    0,
+    segments.findLastIndex(({ first }) => first < from),
+  )
+}
+
+/** What of the records is in [from, to), in order, each offset once, with a gap for each that is in none. */
+function viewOf(directory: string, from: number, to: number) {
+  let cursor = from
+  let lastAt: Date | undefined
+  let done = from >= to
+
+  const gap = (until: number, at: Date): Entry => {
+    const [offset, end] = [cursor, Math.min(until, to)]
+    cursor = end
+    // Asked for now: segments may have gone since the reading began.
+    const reason = offset < (localStart(directory) ?? offset) ? 'expired' : 'damaged'
+    return {
+      offset,
+      at: lastAt ?? at,
+      mark: { kind: 'gap', reason, from: offset, to: end, bytes: end - offset },
+    }
+  }
+
+  const see = (record: StoredRecord, limit: number): Entry[] => {
+    if (done) return []
+    const mark = record.kind === kinds.mark ? decodeMark(record.payload) : undefined
+    const span = mark ? missingBytes(mark) : record.payload.length
+    const [offset, end] = [Math.max(record.offset, cursor), Math.min(record.offset + span, limit, to)]
+    if (record.offset > limit || (span > 0 && record.offset === limit)) return []
+    if (record.offset >= to) {
+      done = true
+      return cursor < to ? [gap(to, new Date())] : []
+    }
+    if (span > 0 ? end <= offset : record.offset < cursor) return []
+    const at = new Date(record.at)
+    const before = offset > cursor ? [gap(offset, at)] : []
+    lastAt = at
+    cursor = Math.max(cursor, end)
+    if (!mark)
+      return [
+        ...before,
+        { offset, at, bytes: record.payload.subarray(offset - record.offset, end - record.offset) },
+      ]
+    return [...before, { offset, at, mark: span > 0 ? cut(mark, offset, end, end - offset === span) : mark }]
+  }
+
+  return {
+    from,
+    see,
+    get done() {
+      return done
+    },
+    /** Where the newest segment is empty, its name alone says how far the journal went. */
+    rest: (end: number): Entry[] => (!done && cursor < Math.min(end, to) ? [gap(end, new Date())] : []),
+  }
+}
+
+/** A gap that goes on outside of the span says nothing but its kind. */
+function cut(mark: Mark, from: number, to: number, whole: boolean): Mark {
+  const details = whole ? mark : { kind: mark.kind, reason: mark.reason }
+  return { ...details, from, to, bytes: to - from }
+}
