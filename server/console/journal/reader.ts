@@ -37,17 +37,26 @@ export async function* readJournal(
   directory: string,
   options: Span & { readonly limitBytes?: number } = {},
 ): AsyncGenerator<Entry> {
-  let left = options.limitBytes ?? Number.POSITIVE_INFINITY
-  for await (const entries of batches(directory, options)) {
-    for (const entry of entries) {
-      if (!entry.bytes) yield entry
-      else if (entry.bytes.length < left) {
-        left -= entry.bytes.length
-        yield entry
-      } else {
-        if (left > 0) yield { ...entry, bytes: entry.bytes.subarray(0, left) }
-        return
-      }
+  for await (const entries of limited(batches(directory, options), options.limitBytes)) yield* entries
+}
+
+/** Batches up to so many bytes of the line. */
+async function* limited(
+  source: AsyncIterable<Entry[]>,
+  limitBytes = Number.POSITIVE_INFINITY,
+): AsyncGenerator<Entry[]> {
+  let left = limitBytes
+  for await (const entries of source) {
+    const last = entries.findIndex(({ bytes }) => {
+      left -= bytes?.length ?? 0
+      return bytes && left <= 0
+    })
+    const entry = entries[last]
+    if (!entry?.bytes) yield entries
+    else {
+      const bytes = entry.bytes.subarray(0, entry.bytes.length + left)
+      yield [...entries.slice(0, last), ...(bytes.length > 0 ? [{ ...entry, bytes }] : [])]
+      return
     }
   }
 }

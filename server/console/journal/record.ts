@@ -68,17 +68,19 @@ export function offsetInHeader(header: Buffer): number | undefined {
 export function decodeBlock(block: Buffer): StoredRecord[] {
   const records: StoredRecord[] = []
   let position = 0
-  while (position + headerBytes <= block.length) {
+  for (;;) {
     const record = decode(block, position)
-    if (!record) break
+    if (!record) return records
     records.push(record)
     position += headerBytes + record.payload.length
   }
-  return records
 }
 
+/** Whether a block begins with a record that its checksum vouches for. */
+export const isWhole = (block: Buffer): boolean => decode(block, 0) !== undefined
+
 function decode(block: Buffer, position: number): StoredRecord | undefined {
-  if (block[position + 4] !== version) return undefined
+  if (position + headerBytes > block.length || block[position + 4] !== version) return undefined
   const start = position + headerBytes
   const end = start + block.readUInt16BE(position + 6)
   if (end > block.length) return undefined
