@@ -1,64 +1,24 @@
 import { readdirSync, statSync, truncateSync } from 'node:fs'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { rm } from 'node:fs/promises'
 import fc from 'fast-check'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
+import { type Entry, extent, journalDirectory, type Limits, type Place, readChunk } from './index.ts'
 import {
-  defaultLimits,
-  type Entry,
-  endOf,
-  extent,
-  journalDirectory,
-  type Limits,
-  type Mark,
-  openJournal,
-  type Place,
-  readChunk,
-  readJournal,
-  type Span,
-} from './index.ts'
+  all,
+  files,
+  gap,
+  journalRoot,
+  type Model,
+  missing,
+  modelOf,
+  newModel,
+  open,
+  sliceOf,
+  told,
+} from './testing/journals.ts'
 
-let root: string
-beforeAll(async () => {
-  root = await mkdtemp(join(tmpdir(), 'journal-'))
-})
-afterAll(() => rm(root, { recursive: true, force: true }))
-
-let nodes = 0
-/** A directory of a node that no other test has. */
-function newDirectory(): string {
-  nodes += 1
-  return journalDirectory(root, `00000000-0000-4000-8000-${String(nodes).padStart(12, '0')}`)
-}
-
-const open = (directory: string, fence = 1, minimumOffset = 0, limits: Partial<Limits> = {}) =>
-  openJournal({ directory, fence, minimumOffset, limits: { ...defaultLimits, ...limits } })
-
-async function all(directory: string, options?: Span & { limitBytes?: number }): Promise<Entry[]> {
-  return Array.fromAsync(readJournal(directory, options))
-}
-
-/** What entries say, without times and with pieces of bytes joined. */
-function told(entries: readonly Entry[]): (string | Mark)[] {
-  const said: (string | Mark)[] = []
-  for (const { bytes, mark } of entries) {
-    const last = said.at(-1)
-    if (mark) said.push(mark)
-    else if (typeof last === 'string') said[said.length - 1] = last + bytes.toString('latin1')
-    else said.push(bytes.toString('latin1'))
-  }
-  return said
-}
-
-const files = (directory: string) => readdirSync(directory).map((name) => join(directory, name))
-const gap = (reason: string, from: number, to: number) => ({
-  kind: 'gap',
-  reason,
-  from,
-  to,
-  bytes: to - from,
-})
+const journals = journalRoot()
+const { newDirectory } = journals
 
 describe('What is appended', () => {
   test('is read back with its offset, its time and the marks between it', async () => {
@@ -93,8 +53,8 @@ describe('What is appended', () => {
 
   test('only has a place of its node, never one that a path leads to', () => {
     for (const name of ['..', '../x', '', 'a/b', '00000000-0000-4000-8000-00000000000/'])
-      expect(() => journalDirectory(root, name)).toThrow('UUID')
-    expect(() => open(root)).toThrow('UUID')
+      expect(() => journalDirectory(journals.root, name)).toThrow('UUID')
+    expect(() => open(journals.root)).toThrow('UUID')
   })
 })
 
@@ -136,37 +96,11 @@ const steps = fc.array(
   { minLength: 1, maxLength: 40 },
 )
 
-/** The journal as it ought to be: a byte or a gap's reason an offset, and marks. */
-interface Model {
-  line: (number | string)[]
-  marks: { offset: number; number: number }[]
-}
-
-function modelOf(entries: readonly Entry[], from: number): Model {
-  const model: Model = { line: [], marks: [] }
-  for (const entry of entries) {
-    expect(entry.offset).toBe(from + model.line.length)
-    if (entry.bytes) model.line.push(...entry.bytes)
-    else if (endOf(entry) > entry.offset)
-      for (let missing = entry.offset; missing < endOf(entry); missing += 1)
-        model.line.push(String(entry.mark.reason))
-    else model.marks.push({ offset: entry.offset, number: entry.mark.number as number })
-  }
-  return model
-}
-
-function sliceOf({ line, marks }: Model, from: number, to: number): Model {
-  return {
-    line: line.slice(from, to),
-    marks: marks.filter(({ offset }) => offset >= from && offset < to),
-  }
-}
-
 /** Does the steps on disk and in the model. */
 function play(directory: string, todo: readonly Step[], limits: Partial<Limits>): Model {
-  const model: Model = { line: [], marks: [] }
+  const model = newModel()
   let fence = 1
-  let journal = open(directory, fence, 0, limits)
+  let journal = open(directory, { fence, limits })
   for (const [number, step] of todo.entries()) {
     expect(journal.end).toBe(model.line.length)
     if (step.do === 'append') {
@@ -175,7 +109,7 @@ function play(directory: string, todo: readonly Step[], limits: Partial<Limits>)
     } else if (step.do === 'mark') {
       if (step.bytes > 0) {
         journal.mark({ kind: 'gap', reason: 'overrun', bytes: step.bytes })
-        model.line.push(...Array<string>(step.bytes).fill('overrun'))
+        model.line.push(...missing(step.bytes, 'overrun'))
       } else {
         journal.mark({ kind: 'note', number })
         model.marks.push({ offset: model.line.length, number })
@@ -184,16 +118,16 @@ function play(directory: string, todo: readonly Step[], limits: Partial<Limits>)
       journal.close()
       if (step.fence) fence += 1
       const ahead = model.line.length + step.ahead
-      journal = open(directory, fence, ahead, limits)
+      journal = open(directory, { fence, minimumOffset: ahead, limits })
       // The rest is written with the next append only; a mark makes it appear.
       journal.mark({ kind: 'note', number })
-      model.line.push(...Array<string>(step.ahead).fill('elsewhere'))
+      model.line.push(...missing(step.ahead, 'elsewhere'))
       model.marks.push({ offset: ahead, number })
     } else {
       journal.close()
       tear(directory, fence + 1, step.torn, model)
       fence += 2
-      journal = open(directory, fence, 0, limits)
+      journal = open(directory, { fence, limits })
     }
   }
   journal.close()
@@ -202,7 +136,7 @@ function play(directory: string, todo: readonly Step[], limits: Partial<Limits>)
 
 /** As a kill in the middle of an append that was not acknowledged leaves it: the file ends within that record. */
 function tear(directory: string, fence: number, torn: number, model: Model): void {
-  const journal = open(directory, fence)
+  const journal = open(directory, { fence })
   journal.append(Buffer.alloc(380, 'x'))
   journal.close()
   const [path] = files(directory).filter((name) => name.includes(`-${String(fence).padStart(16, '0')}-`))
@@ -274,7 +208,7 @@ describe('A record that is not whole', () => {
       expect(extent(directory).end).toBe(5)
       expect(told(await all(directory))).toEqual(['whole'])
     }
-    const next = open(directory, 2)
+    const next = open(directory, { fence: 2 })
     expect(next.append(Buffer.from(' again'))).toBe(5)
     next.close()
     expect(told(await all(directory))).toEqual(['whole again'])
@@ -284,10 +218,10 @@ describe('A record that is not whole', () => {
 describe('Where two holders wrote', () => {
   test('the later one counts from where it began, and the marks before it stay', async () => {
     const directory = newDirectory()
-    const first = open(directory, 7)
+    const first = open(directory, { fence: 7 })
     first.append(Buffer.from('before '))
     first.mark({ kind: 'session', state: 'lost' })
-    const second = open(directory, 8)
+    const second = open(directory, { fence: 8 })
     expect(second.append(Buffer.from('the second'))).toBe(7)
     // It stood still and does not know that it was taken over.
     first.append(Buffer.from('the first, much longer than the second'))
@@ -298,18 +232,18 @@ describe('Where two holders wrote', () => {
 
   test('a database that was brought back from a backup does not hide what is recorded since', async () => {
     const directory = newDirectory()
-    open(directory, 50).append(Buffer.from('before '))
-    open(directory, 3).append(Buffer.from('since'))
+    open(directory, { fence: 50 }).append(Buffer.from('before '))
+    open(directory, { fence: 3 }).append(Buffer.from('since'))
     expect(told(await all(directory))).toEqual(['before since'])
   })
 
   test('what was recorded elsewhere is a gap', async () => {
     const directory = newDirectory()
-    const journal = open(directory, 1, 100)
+    const journal = open(directory, { minimumOffset: 100 })
     expect(journal.end).toBe(100)
     expect(journal.append(Buffer.from('here'))).toBe(100)
     journal.close()
-    const later = open(directory, 3, 200)
+    const later = open(directory, { fence: 3, minimumOffset: 200 })
     later.append(Buffer.from('back'))
     expect(told(await all(directory))).toEqual([
       gap('elsewhere', 0, 100),
@@ -324,7 +258,7 @@ describe('Where two holders wrote', () => {
 describe('A limit', () => {
   test('of bytes drops the oldest segments, and reading there says so and goes on', async () => {
     const directory = newDirectory()
-    const journal = open(directory, 1, 0, { segmentBytes: 10_000, maxBytes: 50_000 })
+    const journal = open(directory, { limits: { segmentBytes: 10_000, maxBytes: 50_000 } })
     for (let count = 0; count < 100; count += 1) journal.append(Buffer.alloc(1_000, count))
     expect(files(directory).reduce((sum, file) => sum + statSync(file).size, 0)).toBeLessThan(65_000)
     const { start, end } = extent(directory)

@@ -53,157 +53,192 @@ interface OpenSegment {
   writtenAt: number
 }
 
+/** One object and functions that take it, rather than closures: a thousand silent consoles cost a megabyte less. */
+interface Writer {
+  readonly directory: string
+  readonly fence: number
+  readonly limits: Limits
+  readonly now: () => number
+  readonly descriptors: Descriptors
+  readonly files: Files
+  end: number
+  /** What is missing and not yet said on disk. */
+  holes: readonly Hole[]
+  segment: OpenSegment | undefined
+  recording: boolean
+  retryAt: number
+  closed: boolean
+}
+
 /** Files that all journals of a process keep open together. */
 const openFiles = 512
 const sharedDescriptors = descriptorPool(openFiles)
 /** How long a disk that refused is left alone. */
 const retryAfterMs = 1_000
+const none: readonly never[] = []
 
 /**
  * Opens a node's journal for appending. One writer a process and node. It touches no file before there is something to
  * append: a console that says nothing costs none. It writes segments of its own only, never after what another wrote.
  */
 export function openJournal(options: JournalOptions): Journal {
-  const { directory, limits, now = Date.now, descriptors = sharedDescriptors } = options
-  const files = options.files ?? nodeFiles
-  checkDirectory(directory)
-  const { end: localOffset, fence: lastFence } = localEnd(directory, limits.segmentBytes)
-  // A database brought back from a backup counts from an older number: what is written now must be seen all the same.
-  const fence = Math.max(options.fence, lastFence)
-  let end = Math.max(localOffset, options.minimumOffset)
-  let holes: readonly Hole[] =
-    end > localOffset ? [holeOf('elsewhere', localOffset, end - localOffset, now())] : none
-  let segment: OpenSegment | undefined
-  let recording = true
-  let retryAt = 0
-  let closed = false
-  const owner = {}
-
-  /** Keeps one draft, or counts it as missing. */
-  const keep = (draft: Draft, span: number): number => {
-    const offset = end
-    if (closed || end + span > maximumOffset) return offset
-    // A clock that was set back must not make a disk wait for the old time.
-    const waits = draft.at < retryAt && draft.at >= retryAt - retryAfterMs
-    if (waits) lose(draft, span)
-    else {
-      try {
-        write(holes.length === 0 ? [draft] : [...holes.map(holeDraft), draft], draft.at)
-        holes = none
-        recording = true
-        retryAt = 0
-      } catch (error) {
-        retryAt = draft.at + retryAfterMs
-        lose(draft, span, error)
-      }
-    }
-    end += span
-    return offset
-  }
-
-  const lose = ({ at }: Draft, span: number, error?: unknown): void => {
-    const last = holes.at(-1)
-    if (last && last.reason !== 'elsewhere') {
-      last.bytes += span
-      last.records += 1
-    } else holes = [...holes, holeOf(reasonOf(error), end, span, at, 1)]
-    recording = false
-  }
-
-  const write = (drafts: readonly Draft[], at: number): void => {
-    const [into, descriptor] = opened(drafts, at)
-    const data = compose(into.size, drafts)
-    try {
-      let written = 0
-      // A disk that fills up takes a part; the next write says why.
-      while (written < data.length) written += files.write(descriptor, data, written, data.length - written)
-    } catch (error) {
-      cutOff(into, descriptor)
-      throw error
-    }
-    into.size += data.length
-    into.writtenAt = at
-  }
-
-  const opened = (drafts: readonly Draft[], at: number): [OpenSegment, number] => {
-    const into = segmentFor(drafts, at)
-    try {
-      return [into, descriptors.of(owner, () => files.open(into.path, 'append'))]
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
-      // Removed while its descriptor was lent to others: the next one is created, and open.
-      leave()
-      return opened(drafts, at)
-    }
-  }
-
-  const cutOff = (into: OpenSegment, descriptor: number): void => {
-    try {
-      files.truncate(descriptor, into.size)
-    } catch {
-      leave()
-    }
-  }
-
-  const leave = (): void => {
-    segment = undefined
-    descriptors.release(owner)
-  }
-
-  const segmentFor = (drafts: readonly Draft[], at: number): OpenSegment => {
-    if (segment && isOver(segment, drafts, at)) leave()
-    if (!segment) {
-      segment = create(drafts[0]?.offset ?? end, at)
-      prune(directory, limits, at)
-    }
-    return segment
-  }
-
-  const isOver = (
-    { path, size, createdAt, writtenAt }: OpenSegment,
-    drafts: readonly Draft[],
-    at: number,
-  ) => {
-    const more = drafts.reduce((sum, { payload }) => sum + headerBytes + payload.length, 0)
-    if (size > 0 && size + more > limits.segmentBytes) return true
-    // Bytes go with their whole segment, so a slow console's segments must not span much more than the age.
-    if (size > 0 && at - createdAt > Math.max(limits.maxAgeMs / 8, quietMs)) return true
-    return at - writtenAt > quietMs && !files.exists(path)
-  }
-
-  const create = (first: number, at: number): OpenSegment => {
-    const same = listSegments(directory).filter((one) => one.first === first && one.fence === fence)
-    const path = segmentPath(directory, { first, fence, number: (same.at(-1)?.number ?? -1) + 1 })
-    files.makeDirectory(directory)
-    descriptors.of(owner, () => files.open(path, 'create'))
-    return { path, createdAt: at, size: 0, writtenAt: at }
-  }
-
+  const writer = writerOf(options)
   return {
     get start() {
-      return localStart(directory) ?? end
+      return localStart(writer.directory) ?? writer.end
     },
     get end() {
-      return end
+      return writer.end
     },
     get recording() {
-      return recording
+      return writer.recording
     },
-    append: (bytes) => (bytes.length === 0 ? end : keep(bytesDraft(now(), end, bytes), bytes.length)),
-    mark: (mark) => keep(markDraft(now(), end, mark), missingBytes(mark)),
-    close() {
-      // The last chance to say what is missing.
-      const missing = holes.filter(({ reason }) => reason !== 'elsewhere')
-      if (!closed && missing.length > 0) {
-        try {
-          write(holes.map(holeDraft), now())
-        } catch {
-          // The disk refuses still; the next holder finds its end behind the database's and says so.
-        }
-      }
-      leave()
-      closed = true
+    append: (bytes) => {
+      if (bytes.length === 0) return writer.end
+      return keep(writer, bytesDraft(writer.now(), writer.end, bytes), bytes.length)
     },
+    mark: (mark) => keep(writer, markDraft(writer.now(), writer.end, mark), missingBytes(mark)),
+    close: () => close(writer),
   }
 }
-const none: readonly Hole[] = []
+
+function writerOf(options: JournalOptions): Writer {
+  const { directory, limits, minimumOffset, now = Date.now } = options
+  checkDirectory(directory)
+  const local = localEnd(directory, limits.segmentBytes)
+  const end = Math.max(local.end, minimumOffset)
+  return {
+    directory,
+    // A database brought back from a backup counts from an older number: what is written now must be seen all the same.
+    fence: Math.max(options.fence, local.fence),
+    limits,
+    now,
+    descriptors: options.descriptors ?? sharedDescriptors,
+    files: options.files ?? nodeFiles,
+    end,
+    holes: end > local.end ? [holeOf('elsewhere', local.end, end - local.end, now())] : none,
+    segment: undefined,
+    recording: true,
+    retryAt: 0,
+    closed: false,
+  }
+}
+
+/** Keeps one draft, or counts it as missing. Returns its offset. */
+function keep(writer: Writer, draft: Draft, span: number): number {
+  const offset = writer.end
+  if (writer.closed || offset + span > maximumOffset) return offset
+  // A clock that was set back must not make a disk wait for the old time.
+  const waits = draft.at < writer.retryAt && draft.at >= writer.retryAt - retryAfterMs
+  if (waits) lose(writer, draft, span)
+  else {
+    try {
+      write(writer, writer.holes.length === 0 ? [draft] : [...writer.holes.map(holeDraft), draft], draft.at)
+      writer.holes = none
+      writer.recording = true
+      writer.retryAt = 0
+    } catch (error) {
+      writer.retryAt = draft.at + retryAfterMs
+      lose(writer, draft, span, error)
+    }
+  }
+  writer.end += span
+  return offset
+}
+
+function lose(writer: Writer, { at }: Draft, span: number, error?: unknown): void {
+  writer.recording = false
+  const last = writer.holes.at(-1)
+  if (last && last.reason !== 'elsewhere') {
+    last.bytes += span
+    last.records += 1
+  } else writer.holes = [...writer.holes, holeOf(reasonOf(error), writer.end, span, at, 1)]
+}
+
+/** All of the drafts or, if the disk refuses, none. */
+function write(writer: Writer, drafts: readonly Draft[], at: number): void {
+  const [segment, descriptor] = openedFor(writer, drafts, at)
+  const data = compose(segment.size, drafts)
+  try {
+    let written = 0
+    // A disk that fills up takes a part; the next write says why.
+    while (written < data.length)
+      written += writer.files.write(descriptor, data, written, data.length - written)
+  } catch (error) {
+    cutOff(writer, segment, descriptor)
+    throw error
+  }
+  segment.size += data.length
+  segment.writtenAt = at
+}
+
+function openedFor(writer: Writer, drafts: readonly Draft[], at: number): [OpenSegment, number] {
+  const segment = segmentFor(writer, drafts, at)
+  try {
+    return [segment, writer.descriptors.of(writer, () => writer.files.open(segment.path, 'append'))]
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+    // Removed while its descriptor was lent to others: the next one is created, and open.
+    leave(writer)
+    return openedFor(writer, drafts, at)
+  }
+}
+
+function cutOff(writer: Writer, segment: OpenSegment, descriptor: number): void {
+  try {
+    writer.files.truncate(descriptor, segment.size)
+  } catch {
+    // Readers stop at the record that is not whole; the next one goes to another file.
+    leave(writer)
+  }
+}
+
+function segmentFor(writer: Writer, drafts: readonly Draft[], at: number): OpenSegment {
+  if (writer.segment && !isOver(writer, writer.segment, drafts, at)) return writer.segment
+  leave(writer)
+  const segment = create(writer, drafts[0]?.offset ?? writer.end, at)
+  writer.segment = segment
+  prune(writer.directory, writer.limits, at)
+  return segment
+}
+
+function isOver(
+  { limits, files }: Writer,
+  { path, size, createdAt, writtenAt }: OpenSegment,
+  drafts: readonly Draft[],
+  at: number,
+): boolean {
+  let grown = size
+  for (const { payload } of drafts) grown += headerBytes + payload.length
+  if (size > 0 && grown > limits.segmentBytes) return true
+  // Bytes go with their whole segment, so a slow console's segments must not span much more than the age.
+  if (size > 0 && at - createdAt > Math.max(limits.maxAgeMs / 8, quietMs)) return true
+  return at - writtenAt > quietMs && !files.exists(path)
+}
+
+function create(writer: Writer, first: number, at: number): OpenSegment {
+  const { directory, fence, files, descriptors } = writer
+  const same = listSegments(directory).filter((one) => one.first === first && one.fence === fence)
+  const path = segmentPath(directory, { first, fence, number: (same.at(-1)?.number ?? -1) + 1 })
+  files.makeDirectory(directory)
+  descriptors.of(writer, () => files.open(path, 'create'))
+  return { path, createdAt: at, size: 0, writtenAt: at }
+}
+
+function leave(writer: Writer): void {
+  writer.segment = undefined
+  writer.descriptors.release(writer)
+}
+
+function close(writer: Writer): void {
+  // The last chance to say what is missing.
+  if (!writer.closed && !writer.recording) {
+    try {
+      write(writer, writer.holes.map(holeDraft), writer.now())
+    } catch {
+      // The disk refuses still; the next holder finds its end behind the database's and says so.
+    }
+  }
+  leave(writer)
+  writer.closed = true
+}
