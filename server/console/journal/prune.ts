@@ -21,7 +21,7 @@ export const defaultLimits: Limits = {
 /** A writer looks for its segment again after so long a silence; a sweep removes no newest segment younger than that. */
 export const quietMs = 60_000
 /** However small its segments are (a service that is restarted all day), a journal has no more of them than this. */
-const mostSegments = 1_024
+const mostSegments = 256
 
 export interface Kept {
   readonly path: string
@@ -29,6 +29,12 @@ export interface Kept {
   readonly writtenAt: number
   /** The one that says where the journal ends: it stays, if only as an empty file. */
   readonly newest: boolean
+}
+
+/** Prunes if so many segments may be too much, for a writer that has just begun one: sizes cost a look at each file. */
+export function pruneIfMany(directory: string, segments: number, limits: Limits, now: number): void {
+  if (segments > mostSegments || segments * limits.segmentBytes > limits.maxBytes)
+    prune(directory, limits, now)
 }
 
 /** Removes what is too much, too old, or hidden by a later holder, and returns what stays. Never throws. */

@@ -11,7 +11,7 @@ import { type Descriptors, descriptorPool } from './descriptors.ts'
 import { localEnd, localStart } from './extent.ts'
 import { type Files, nodeFiles } from './files.ts'
 import { type Hole, holeDraft, holeOf, reasonOf } from './holes.ts'
-import { type Limits, prune, quietMs } from './prune.ts'
+import { type Limits, pruneIfMany, quietMs } from './prune.ts'
 import { headerBytes, type Mark, maximumOffset, missingBytes } from './record.ts'
 import { checkDirectory, listSegments, segmentPath } from './segments.ts'
 
@@ -196,10 +196,8 @@ function cutOff(writer: Writer, segment: OpenSegment, descriptor: number): void 
 function segmentFor(writer: Writer, drafts: readonly Draft[], at: number): OpenSegment {
   if (writer.segment && !isOver(writer, writer.segment, drafts, at)) return writer.segment
   leave(writer)
-  const segment = create(writer, drafts[0]?.offset ?? writer.end, at)
-  writer.segment = segment
-  prune(writer.directory, writer.limits, at)
-  return segment
+  writer.segment = create(writer, drafts[0]?.offset ?? writer.end, at)
+  return writer.segment
 }
 
 function isOver(
@@ -218,10 +216,12 @@ function isOver(
 
 function create(writer: Writer, first: number, at: number): OpenSegment {
   const { directory, fence, files, descriptors } = writer
-  const same = listSegments(directory).filter((one) => one.first === first && one.fence === fence)
+  const segments = listSegments(directory)
+  const same = segments.filter((one) => one.first === first && one.fence === fence)
   const path = segmentPath(directory, { first, fence, number: (same.at(-1)?.number ?? -1) + 1 })
   files.makeDirectory(directory)
   descriptors.of(writer, () => files.open(path, 'create'))
+  pruneIfMany(directory, segments.length + 1, writer.limits, at)
   return { path, createdAt: at, size: 0, writtenAt: at }
 }
 
