@@ -1,4 +1,4 @@
-import { readdirSync, statSync, truncateSync } from 'node:fs'
+import { readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
@@ -16,6 +16,7 @@ import {
   sliceOf,
   told,
 } from './testing/journals.ts'
+import { lineByte } from './testing/line.ts'
 
 const journals = journalRoot()
 const { newDirectory } = journals
@@ -212,6 +213,34 @@ describe('A record that is not whole', () => {
     expect(next.append(Buffer.from(' again'))).toBe(5)
     next.close()
     expect(told(await all(directory))).toEqual(['whole again'])
+  })
+})
+
+describe('What the disk has damaged', () => {
+  test('is a gap; what is told beside it is what was written', { timeout: 60_000 }, async () => {
+    const directory = newDirectory()
+    const journal = open(directory, { limits: { segmentBytes: 100_000 } })
+    for (let count = 0; count < 2_000; count += 1)
+      journal.append(Buffer.from(Uint8Array.from({ length: 97 }, (_, index) => lineByte(count * 97 + index))))
+    const { end } = journal
+    await fc.assert(
+      fc.asyncProperty(fc.nat(1), fc.nat(90_000), fc.nat(end), async (number, position, from) => {
+        const path = files(directory)[number] as string
+        const whole = readFileSync(path)
+        writeFileSync(path, whole.with(position, (whole[position] as number) ^ 0x55))
+        const { line } = modelOf(await all(directory, { from, to: end }), from)
+        const reasons = new Set(line.filter((what) => typeof what === 'string'))
+        expect([...reasons].filter((reason) => reason !== 'damaged')).toEqual([])
+        expect(
+          line.findIndex((what, index) => typeof what === 'number' && what !== lineByte(from + index)),
+        ).toBe(-1)
+        // No more is lost than a block.
+        expect(line.filter((what) => typeof what === 'string').length).toBeLessThanOrEqual(32 * 1024)
+        expect(line.length).toBe(end - from)
+        writeFileSync(path, whole)
+      }),
+      { numRuns: 40 },
+    )
   })
 })
 

@@ -1,8 +1,9 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
+import { setImmediate } from 'node:timers/promises'
 import { expect, test } from 'vitest'
-import { extent } from './index.ts'
+import { extent, type Place, readChunk } from './index.ts'
 import { all, journalRoot } from './testing/journals.ts'
 import { lineByte } from './testing/line.ts'
 
@@ -24,6 +25,31 @@ test('After kill -9, every acknowledged byte is in the journal, and the next hol
     expect(line.length).toBe(end)
     expect(line.findIndex((byte, offset) => byte !== lineByte(offset))).toBe(-1)
   }
+})
+
+test('Who follows the end of a journal that another process writes never sees half a record', {
+  timeout: 60_000,
+}, async () => {
+  const directory = newDirectory()
+  const following = new AbortController()
+  const seen: Buffer[] = []
+  const follow = async () => {
+    let place: Place = { offset: 0, marks: 0 }
+    while (!following.signal.aborted) {
+      const { entries, next } = await readChunk(directory, place, 1_000)
+      for (const { bytes } of entries) seen.push(bytes as Buffer)
+      place = next
+      if (entries.length === 0) await setImmediate()
+    }
+  }
+  const followed = follow()
+  const acknowledged = await appendAndKill(directory, 1, 2_000)
+  following.abort()
+  await followed
+  const line = Buffer.concat(seen)
+  expect(line.findIndex((byte, offset) => byte !== lineByte(offset))).toBe(-1)
+  expect(line.length).toBeGreaterThan(0)
+  expect(extent(directory).end).toBeGreaterThanOrEqual(acknowledged)
 })
 
 /** Kills the child as soon as it has printed so many ends, and returns the last that it printed. */
