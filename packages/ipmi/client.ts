@@ -16,9 +16,11 @@ import {
   sessionPrivilege,
 } from './commands.ts'
 import { type Connection, createConnection } from './connection.ts'
+import { createConsoles } from './consoles.ts'
 import { discover } from './discover.ts'
 import { aboutBmc, IpmiError } from './errors.ts'
 import { createSlots } from './limits.ts'
+import type { Sol, SolOptions } from './sol.ts'
 import { type Account, accountOf, describeBmc, type Privilege, type Target } from './target.ts'
 import { createTransport } from './transport.ts'
 
@@ -65,7 +67,9 @@ export type IpmiClient = {
   discover(target: Pick<Target, 'address' | 'port'>, call?: CallOptions): Promise<ChannelAuthentication>
   /** Runs commands of your own in one session, not interleaved with others'. */
   perform<T>(target: Target, operation: Operation<T>, call?: CallOptions): Promise<T>
-  stats(): { sessions: number; working: number; waiting: number; strayDatagrams: number }
+  /** Opens the machine's serial console, on a session of its own, and keeps it until it is closed or lost. */
+  openSol(target: Target, options: SolOptions, call?: CallOptions): Promise<Sol>
+  stats(): { sessions: number; consoles: number; working: number; waiting: number; strayDatagrams: number }
   /** Refuses what is waiting or under way, closes every session at its BMC (about a second at most) and the socket. */
   close(): Promise<void>
 }
@@ -96,6 +100,8 @@ export function createIpmiClient(options: ClientOptions = {}): IpmiClient {
       if (oldest !== undefined) retire(...oldest)
     },
   }
+
+  const consoles = createConsoles(deps)
 
   const retire = (key: string, connection: Connection) => {
     connections.delete(key)
@@ -177,8 +183,18 @@ export function createIpmiClient(options: ClientOptions = {}): IpmiClient {
       }
     },
     perform,
+    async openSol(target, options, call = {}) {
+      const bmc = describeBmc(target)
+      try {
+        const account = accountOf(target)
+        return await bounded(call, (signal) => consoles.open(account, bmc, options, signal))
+      } catch (error) {
+        throw aboutBmc(error, bmc)
+      }
+    },
     stats: () => ({
       sessions,
+      consoles: consoles.count,
       working: slots.working,
       waiting: slots.waiting,
       strayDatagrams: transport.strays,
@@ -191,7 +207,7 @@ export function createIpmiClient(options: ClientOptions = {}): IpmiClient {
       // What was under way takes a turn of the loop to let go of its connection.
       await new Promise((resolve) => setImmediate(resolve))
       for (const [key, connection] of connections) retire(key, connection)
-      await Promise.allSettled(farewells)
+      await Promise.allSettled([consoles.close(), ...farewells])
       await transport.close()
     },
   }

@@ -6,8 +6,10 @@ export type Verdict<T> = { accepted: T } | { refused: T } | undefined
 export type Patience = {
   /** How often to send at most. */
   tries: number
-  /** How long to wait after the first time; later waits are half as long again, each with a quarter of jitter. */
+  /** How long to wait after the first time; later waits grow, up to four times that, each with a quarter of jitter. */
   replyTimeoutMs: number
+  /** By what each wait grows; 1.5 unless given. */
+  growth?: number
   /** How long at most altogether. */
   exchangeTimeoutMs: number
 }
@@ -52,7 +54,8 @@ export function converse<T>(ask: {
       const leftMs = giveUpAt - performance.now()
       if (sent >= patience.tries || leftMs <= 0) return finish(undefined)
       ask.send()
-      const waitMs = patience.replyTimeoutMs * Math.min(1.5 ** sent, 4) * (0.875 + Math.random() / 4)
+      const waitMs =
+        patience.replyTimeoutMs * Math.min((patience.growth ?? 1.5) ** sent, 4) * (0.875 + Math.random() / 4)
       sent += 1
       timer = setTimeout(sendAndWait, Math.min(waitMs, leftMs))
     }

@@ -11,6 +11,7 @@ export type IpmiErrorCode =
   | 'unsupported'
   | 'session-lost'
   | 'command-failed'
+  | 'taken'
   | 'timeout'
   | 'aborted'
   | 'overloaded'

@@ -22,20 +22,28 @@ import type { Peer, Transport } from './transport.ts'
 import { decodeResponse, encodePlain, encodeRequest, isMalformed, payloadTypes } from './wire/index.ts'
 
 export type Link = {
+  /** The session's ids: what the BMC calls it, and what we do. */
+  readonly bmcId: number
+  readonly consoleId: number
   /** Sends one command; undefined if no answer came. One at a time. */
   exchange(command: Command, patience: Patience, signal: AbortSignal): Promise<Reply | undefined>
-  /** Sends a payload of any type within the session. */
-  send(payloadType: number, payload: Buffer): void
-  /** Takes payloads of one type; the function it gives ends that. */
-  onPayload(payloadType: number, take: (payload: Buffer) => void): () => void
+  /**
+   * Sends one command without waiting, and gives its number; answers come to whoever takes IPMI messages by
+   * `onPayload`. With the number it gave it is a repetition.
+   */
+  ask(command: Command, again?: number): number
+  /** Sends a payload of any type within the session. `clear`: signed, but not encrypted. */
+  send(payloadType: number, payload: Buffer, clear?: boolean): void
+  /** Takes payloads of one type, and the number of each one's datagram; the function it gives ends that. */
+  onPayload(payloadType: number, take: (payload: Buffer, at: number) => void): () => void
   /** What the BMC itself last sent that could not be read, if anything. */
   readonly garbled: string | undefined
   /** Commands sent since the BMC was last heard. */
   readonly unanswered: number
   /** When the BMC was last heard, on performance.now()'s clock. */
   readonly heardAtMs: number
-  /** Closes the session at the BMC, waiting up to about a second for it to agree, and forgets it. */
-  close(): Promise<void>
+  /** Closes the session at the BMC, waiting up to about a second (or as given) for it to agree, and forgets it. */
+  close(patience?: Patience): Promise<void>
   /** Tells the BMC the session is over, without waiting, and forgets it. */
   abandon(): void
 }
@@ -190,7 +198,7 @@ function sender(handshake: Handshake, peer: Peer, transport: Transport): () => v
     transport.send(peer, handshake.datagram)
     sent += 1
     if (sent < 2 || handshake.awaits !== 'open session response') return
-    const question = encodeRequest({ netFn, command, data: Buffer.from(data), sequence: sent })
+    const question = encodeRequest({ netFn, command, data, sequence: sent })
     transport.send(peer, encodePlain(question))
   }
 }
@@ -244,7 +252,7 @@ async function raisePrivilege(
 }
 
 function createLink(established: Established, peer: Peer, transport: Transport): Link {
-  const takers = new Map<number, (payload: Buffer) => void>()
+  const takers = new Map<number, (payload: Buffer, at: number) => void>()
   let session = newSession(established)
   let lastRequest = 0
   let garbled: string | undefined
@@ -260,31 +268,34 @@ function createLink(established: Established, peer: Peer, transport: Transport):
       session = opened.session
       unanswered = 0
       heardAtMs = performance.now()
-      takers.get(opened.payloadType)?.(opened.payload)
+      takers.get(opened.payloadType)?.(opened.payload, opened.sequence)
     },
   })
 
-  const sealed = (payloadType: number, payload: Buffer): Buffer => {
-    const next = sealPayload(session, payloadType, payload, randomBytes(16))
+  const sealed = (payloadType: number, payload: Buffer, clear = false): Buffer => {
+    const next = sealPayload(session, payloadType, payload, clear ? undefined : randomBytes(16))
     session = next.session
     return next.datagram
   }
 
-  const request = (command: Command): { sequence: number; payload: Buffer } => {
+  const nextRequest = (): number => {
     lastRequest = (lastRequest + 1) & 0x3f
-    const data = Buffer.from(command.data ?? [])
-    return {
-      sequence: lastRequest,
-      payload: encodeRequest({
-        netFn: command.netFn,
-        command: command.command,
-        data,
-        sequence: lastRequest,
-      }),
-    }
+    return lastRequest
   }
+  const request = ({ netFn, command, data = [] }: Command, sequence = nextRequest()) => ({
+    sequence,
+    payload: encodeRequest({ netFn, command, data, sequence }),
+  })
 
   const link: Link = {
+    bmcId: established.bmcId,
+    consoleId: established.consoleId,
+    ask(command, again) {
+      const { sequence, payload } = request(command, again)
+      unanswered += 1
+      transport.send(peer, sealed(payloadTypes.ipmi, payload))
+      return sequence
+    },
     exchange(command, patience, signal) {
       const { sequence, payload } = request(command)
       let datagram: Buffer | undefined
@@ -313,8 +324,8 @@ function createLink(established: Established, peer: Peer, transport: Transport):
         signal,
       })
     },
-    send(payloadType, payload) {
-      transport.send(peer, sealed(payloadType, payload))
+    send(payloadType, payload, clear) {
+      transport.send(peer, sealed(payloadType, payload, clear))
     },
     onPayload(payloadType, take) {
       takers.set(payloadType, take)
@@ -329,8 +340,7 @@ function createLink(established: Established, peer: Peer, transport: Transport):
     get heardAtMs() {
       return heardAtMs
     },
-    async close() {
-      const patience = { tries: 2, replyTimeoutMs: 400, exchangeTimeoutMs: 1_000 }
+    async close(patience = { tries: 2, replyTimeoutMs: 400, exchangeTimeoutMs: 1_000 }) {
       try {
         await link.exchange(closeSession(established.bmcId), patience, new AbortController().signal)
       } finally {

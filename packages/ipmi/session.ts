@@ -8,12 +8,12 @@ export function newSession(established: Established): Session {
   return { ...established, lastSent: 0, window: emptyWindow }
 }
 
-/** The session after sending, and the datagram to send. `iv` is 16 unpredictable bytes. */
+/** The session after sending, and the datagram to send. `iv` is 16 unpredictable bytes; without it nothing is encrypted. */
 export function sealPayload(
   session: Session,
   payloadType: number,
   payload: Buffer,
-  iv: Buffer,
+  iv: Buffer | undefined,
 ): { session: Session; datagram: Buffer } {
   const sequence = nextSequence(session.lastSent)
   const datagram = seal(session.keys, { payloadType, sessionId: session.bmcId, sequence, payload }, iv)
@@ -27,11 +27,12 @@ export function sealPayload(
 export function openDatagram(
   session: Session,
   datagram: Buffer,
-): { session: Session; payloadType: number; payload: Buffer } | { refused: string } {
+): { session: Session; payloadType: number; payload: Buffer; sequence: number } | { refused: string } {
   const packet = unseal(session.keys, datagram)
   if (isMalformed(packet)) return { refused: packet.malformed }
   if (packet.sessionId !== session.consoleId) return { refused: 'of another session' }
   const window = accept(session.window, packet.sequence)
   if (window === undefined) return { refused: 'seen before' }
-  return { session: { ...session, window }, payloadType: packet.payloadType, payload: packet.payload }
+  const { payloadType, payload, sequence } = packet
+  return { session: { ...session, window }, payloadType, payload, sequence }
 }

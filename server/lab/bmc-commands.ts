@@ -1,24 +1,24 @@
 /** The commands a simulated BMC knows, as one table: which privilege each needs and what it does. */
 import { netFns } from '@leasehold/ipmi/wire'
-import type { ActiveSession, SessionTable } from './bmc-sessions.ts'
+import {
+  type Answer,
+  type CommandContext,
+  give,
+  isOurChannel,
+  type Known,
+  lanChannel,
+  refuse,
+} from './bmc-answers.ts'
+import { payloadTable } from './bmc-payload-commands.ts'
 import type { BootOptions, Machine, PowerAction } from './machine.ts'
 
-export type CommandContext = {
-  machine: Machine
-  sessions: SessionTable
-  /** Absent outside a session. */
-  session: ActiveSession | undefined
-  kgSet: boolean
-  maxSessions: number
-  stuckPower: boolean
-  /** Forgets all sessions, as a reset of the BMC does, once the answer is out. */
-  restart(): void
-}
-
-export type Answer = { completionCode: number; data: Buffer }
-
-/** Carries out one command, or says by completion code why not (IPMI 2.0, table 5-2). */
-export function answerCommand(context: CommandContext, netFn: number, command: number, data: Buffer): Answer {
+/** Carries out one command, or says by completion code why not (IPMI 2.0, table 5-2). Undefined: it keeps silent. */
+export function answerCommand(
+  context: CommandContext,
+  netFn: number,
+  command: number,
+  data: Buffer,
+): Answer | undefined {
   const known = commands[`${netFn} ${command}`]
   if (known === undefined) return refuse(0xc1)
   if (known.privilege > (context.session?.privilege ?? 0)) return refuse(0xd4)
@@ -26,20 +26,10 @@ export function answerCommand(context: CommandContext, netFn: number, command: n
   return known.run(context, data)
 }
 
-type Known = {
-  /** 0: also outside a session; 1 CALLBACK, 2 USER, 3 OPERATOR, 4 ADMINISTRATOR. */
-  privilege: 0 | 1 | 2 | 3 | 4
-  /** Bytes of data it cannot do without. */
-  atLeast?: number
-  run: (context: CommandContext, data: Buffer) => Answer
-}
-
-const give = (...data: readonly number[]): Answer => ({ completionCode: 0, data: Buffer.from(data) })
-const refuse = (completionCode: number): Answer => ({ completionCode, data: Buffer.alloc(0) })
-
 const { app, chassis } = netFns
 
 const commands: Readonly<Record<string, Known>> = {
+  ...payloadTable,
   /** Get Device ID. */
   [`${app} ${0x01}`]: {
     privilege: 2,
@@ -145,11 +135,6 @@ const commands: Readonly<Record<string, Known>> = {
     },
   },
 }
-
-const lanChannel = 1
-
-/** 0Eh is "the channel this came by". */
-const isOurChannel = (byte: number): boolean => (byte & 0x0f) === 0x0e || (byte & 0x0f) === lanChannel
 
 const suiteRecords = [0xc0, 3, 0x01, 0x41, 0x81, 0xc0, 17, 0x03, 0x44, 0x81] as const
 

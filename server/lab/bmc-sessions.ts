@@ -60,8 +60,9 @@ export type SessionTable = {
   open(
     datagram: Buffer,
     bmcId: number,
-  ): { session: ActiveSession; payloadType: number; payload: Buffer } | undefined
-  seal(session: ActiveSession, payloadType: number, payload: Buffer): Buffer
+  ): { session: ActiveSession; payloadType: number; payload: Buffer; sequence: number } | undefined
+  /** `clear`: signed, but not encrypted. */
+  seal(session: ActiveSession, payloadType: number, payload: Buffer, clear?: boolean): Buffer
   close(bmcId: number): boolean
   active(): ActiveSession[]
   clear(): void
@@ -87,20 +88,25 @@ export function createSessionTable(
   guid: Buffer,
   bmcKey: Buffer | undefined,
   limits: SessionLimits,
+  ended: (session: ActiveSession, why: 'closed' | 'expired') => void = () => {},
 ): SessionTable {
   const halfOpen = new Map<number, HalfOpen>()
   const sessions = new Map<number, ActiveSession>()
   /** RAKP 4 as sent, for a console that did not get it and repeats RAKP 3. */
   const finished = new Map<number, { rakp3: Buffer; answer: Buffer }>()
 
-  const forget = (bmcId: number): boolean => {
+  const forget = (bmcId: number, why: 'closed' | 'expired'): boolean => {
     finished.delete(bmcId)
-    return sessions.delete(bmcId)
+    const session = sessions.get(bmcId)
+    sessions.delete(bmcId)
+    if (session !== undefined) ended(session, why)
+    return session !== undefined
   }
 
   const expire = () => {
     const now = performance.now()
-    for (const [id, session] of sessions) if (now - session.heardAtMs > limits.sessionTimeoutMs) forget(id)
+    for (const [id, session] of sessions)
+      if (now - session.heardAtMs > limits.sessionTimeoutMs) forget(id, 'expired')
     for (const [id, half] of halfOpen) if (now - half.startedAtMs > halfOpenMs) halfOpen.delete(id)
   }
 
@@ -258,16 +264,18 @@ export function createSessionTable(
       const window = accept(session.window, packet.sequence)
       if (window === undefined) return undefined
       session.window = window
-      session.heardAtMs = performance.now()
+      // As on OpenIPMI's BMC only commands keep a session alive: characters of a console do not.
+      if (packet.payloadType === payloadTypes.ipmi) session.heardAtMs = performance.now()
       finished.delete(bmcId)
-      return { session, payloadType: packet.payloadType, payload: packet.payload }
+      const { payloadType, payload, sequence } = packet
+      return { session, payloadType, payload, sequence }
     },
-    seal(session, payloadType, payload) {
+    seal(session, payloadType, payload, clear = false) {
       session.lastSent = nextSequence(session.lastSent)
       const packet = { payloadType, sessionId: session.consoleId, sequence: session.lastSent, payload }
-      return seal(session.keys, packet, randomBytes(16))
+      return seal(session.keys, packet, clear ? undefined : randomBytes(16))
     },
-    close: forget,
+    close: (bmcId) => forget(bmcId, 'closed'),
     active() {
       expire()
       return [...sessions.values()]

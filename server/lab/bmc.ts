@@ -11,10 +11,13 @@ import {
   payloadTypes,
   type Request,
 } from '@leasehold/ipmi/wire'
-import { type Answer, answerCommand } from './bmc-commands.ts'
+import type { Answer } from './bmc-answers.ts'
+import { answerCommand } from './bmc-commands.ts'
 import { type ActiveSession, createSessionTable, type LabUser, type SessionLimits } from './bmc-sessions.ts'
+import { type BmcSol, createBmcSol } from './bmc-sol.ts'
 import { createFaults, type Faults, gibberish, spoiled } from './faults.ts'
 import type { Machine } from './machine.ts'
+import type { BmcPort } from './serial.ts'
 
 export type BmcOptions = SessionLimits & {
   address: string
@@ -26,6 +29,7 @@ export type BmcOptions = SessionLimits & {
 export type Bmc = {
   readonly port: number
   readonly faults: Faults
+  readonly sol: Pick<BmcSol, 'owner' | 'steal' | 'deactivate'>
   sessionCount(): number
   /** Takes its port again after stop(). */
   start(): Promise<void>
@@ -42,34 +46,48 @@ export type Bmc = {
  */
 export async function startBmc(
   machine: Machine,
+  serial: BmcPort,
   ports: readonly number[],
   options: BmcOptions,
 ): Promise<Bmc> {
   const faults = createFaults()
-  const sessions = createSessionTable(options.users, machine.guid, options.kg, options)
+  const sessions = createSessionTable(options.users, machine.guid, options.kg, options, (session, why) =>
+    sol.sessionEnded(session, why),
+  )
+  const sol = createBmcSol(serial, faults, (session, payload, clear) =>
+    send(sessions.seal(session, payloadTypes.sol, payload, clear), session),
+  )
+  const forgetSessions = () => {
+    sol.clear()
+    sessions.clear()
+  }
   let socket: Socket | undefined
   let port = 0
 
   const send = (datagram: Buffer, to: { address: string; port: number }) => {
-    if (faults.loses()) return
     const bytes = faults.find('malformed') ? gibberish(datagram) : datagram
     const slow = faults.find('slow')
     const now = () => socket?.send(bytes, to.port, to.address, () => {})
-    if (slow === undefined) now()
-    else setTimeout(now, slow.delayMs).unref()
+    faults.carry(() => {
+      if (slow === undefined) now()
+      else setTimeout(now, slow.delayMs).unref()
+    })
   }
 
-  const run = (request: Request, session: ActiveSession | undefined): Answer => {
+  const run = (request: Request, session: ActiveSession | undefined): Answer | undefined => {
     if (session !== undefined && faults.isBusy()) return { completionCode: 0xc0, data: Buffer.alloc(0) }
     return answerCommand(
       {
         machine,
         sessions,
         session,
+        sol,
+        faults,
+        port,
         kgSet: options.kg !== undefined,
         maxSessions: options.maxSessions,
         stuckPower: faults.find('stuck-power') !== undefined,
-        restart: () => setImmediate(() => sessions.clear()),
+        restart: () => setImmediate(forgetSessions),
       },
       request.netFn,
       request.command,
@@ -81,13 +99,13 @@ export async function startBmc(
     const request = decodeRequest(payload)
     if (isMalformed(request)) return undefined
     const answer = run(request, session)
+    if (answer === undefined) return undefined
     const data = faults.find('truncated') ? Buffer.alloc(0) : answer.data
     const response = encodeResponse({ ...request, ...answer, data })
     return faults.find('bad-checksum') ? spoiled(response) : response
   }
 
   const receive = (datagram: Buffer, from: { address: string; port: number }) => {
-    if (faults.loses()) return
     const packet = decodePacket(datagram)
     if (isMalformed(packet)) return
     if (packet.format === 'asf') {
@@ -102,7 +120,9 @@ export async function startBmc(
     }
     if (packet.sessionId !== 0) {
       const opened = sessions.open(datagram, packet.sessionId)
-      if (opened === undefined || opened.payloadType !== payloadTypes.ipmi) return
+      if (opened?.payloadType === payloadTypes.sol)
+        return sol.receive(opened.session, opened.payload, opened.sequence)
+      if (opened?.payloadType !== payloadTypes.ipmi) return
       const response = respond(opened.payload, opened.session)
       if (response === undefined) return
       const sealed = sessions.seal(opened.session, payloadTypes.ipmi, response)
@@ -127,7 +147,7 @@ export async function startBmc(
       try {
         socket = await bind(options.address, candidate)
         port = socket.address().port
-        socket.on('message', receive)
+        socket.on('message', (datagram, from) => faults.carry(() => receive(datagram, from)))
         socket.on('error', () => {})
         return
       } catch (error) {
@@ -142,7 +162,7 @@ export async function startBmc(
   const stop = async () => {
     const closing = socket
     socket = undefined
-    sessions.clear()
+    forgetSessions()
     if (closing !== undefined) await new Promise<void>((resolve) => closing.close(() => resolve()))
   }
 
@@ -152,12 +172,20 @@ export async function startBmc(
       return port
     },
     faults,
+    sol: {
+      ...sol,
+      owner: () => {
+        // Those that timed out are gone.
+        sessions.active()
+        return sol.owner()
+      },
+    },
     sessionCount: () => sessions.active().length,
     start: async () => {
       if (socket === undefined) await listen([port])
     },
     stop,
-    restart: () => sessions.clear(),
+    restart: forgetSessions,
   }
 }
 

@@ -24,6 +24,36 @@ export type Fault =
   | { kind: 'bad-rakp'; message: 2 | 4 }
   /** Accepts power commands and does nothing. */
   | { kind: 'stuck-power' }
+  /** Holds that share of the datagrams up, each way, so that later ones overtake them. */
+  | { kind: 'reorder'; percent: number; delayMs?: number }
+  /** Delivers that share of the datagrams twice, each way. */
+  | { kind: 'duplicate'; percent: number }
+  /** Tells a session whose SOL is deactivated by another. */
+  | { kind: 'sol-tells' }
+  /** Says that SOL is active for another session until somebody deactivates it. */
+  | { kind: 'sol-stuck' }
+  /** Refuses Activate Payload with that completion code. */
+  | { kind: 'sol-refused'; completionCode: number }
+  /** Refuses Activate Payload unless serial alerts are to wait. */
+  | { kind: 'sol-alerts' }
+  /** Names payload sizes with swapped bytes, or another inbound size than it takes. */
+  | { kind: 'sol-sizes'; named: 'swapped' | number }
+  /** Names that UDP port for SOL. */
+  | { kind: 'sol-port'; port: number }
+  /** Refuses, or does not answer, the questions who has SOL: those two commands, or only 4Bh. */
+  | { kind: 'sol-status'; how: 'refused' | 'silent'; only?: 'instance' }
+  /** Names the owner of SOL by the console's id of its session, by swapped bytes, or by a number of its own. */
+  | { kind: 'sol-owner'; named: 'by-console-id' | 'swapped' | 'wrongly' }
+  /** Counts accepted characters wrongly in its acknowledgements: always as that many. */
+  | { kind: 'sol-miscount'; accepted: number }
+  /** Ignores typed packets with a number until another number comes. */
+  | { kind: 'sol-sticks'; sequence: number }
+  /** Takes no typed characters and acknowledges none. */
+  | { kind: 'sol-deaf' }
+  /** Adds output to a packet that it sends again. */
+  | { kind: 'sol-grows' }
+  /** Ends SOL, whoever has it, when a session times out that once had it. */
+  | { kind: 'sol-old-session' }
 
 export type FaultKind = Fault['kind']
 
@@ -32,8 +62,10 @@ export type Faults = {
   inject(fault: Fault): () => void
   clear(): void
   find<K extends FaultKind>(kind: K): Extract<Fault, { kind: K }> | undefined
-  /** Whether this datagram is lost on its way, in or out. */
-  loses(): boolean
+  /** Takes the faults of a kind away; whether there were any. */
+  endOnce(kind: FaultKind): boolean
+  /** Carries a datagram over the network, in or out: perhaps never, late, or twice. */
+  carry(deliver: () => void): void
   /** Whether this command is to be refused as busy; counts down. */
   isBusy(): boolean
 }
@@ -54,10 +86,21 @@ export function createFaults(): Faults {
       return () => void active.delete(own)
     },
     clear: () => active.clear(),
-    loses() {
-      if (active.size === 0) return false
-      const drop = find('drop')
-      return find('silent') !== undefined || (drop !== undefined && Math.random() * 100 < drop.percent)
+    endOnce(kind) {
+      const found = [...active].filter((fault) => fault.kind === kind)
+      for (const fault of found) active.delete(fault)
+      return found.length > 0
+    },
+    carry(deliver) {
+      if (active.size === 0) return deliver()
+      const meets = (fault: { percent: number } | undefined) =>
+        fault !== undefined && Math.random() * 100 < fault.percent
+      if (find('silent') !== undefined || meets(find('drop'))) return
+      const reorder = find('reorder')
+      for (let copies = meets(find('duplicate')) ? 2 : 1; copies > 0; copies -= 1) {
+        if (!meets(reorder)) deliver()
+        else setTimeout(deliver, Math.random() * (reorder?.delayMs ?? 20)).unref()
+      }
     },
     isBusy() {
       const busy = find('busy')

@@ -3,11 +3,14 @@ import { type Bmc, startBmc } from './bmc.ts'
 import type { LabUser } from './bmc-sessions.ts'
 import type { Fault } from './faults.ts'
 import { bootSource, createMachine, type MachineEvent, type Phase, type Power } from './machine.ts'
+import { createSerialLine, type LabSerial } from './serial.ts'
+import { playOnSerial } from './serial-play.ts'
 import { createSaver, loadLab, type SavedLab } from './state.ts'
 
 export type { LabUser } from './bmc-sessions.ts'
 export type { Fault, FaultKind } from './faults.ts'
 export type { MachineEvent, Phase, Power } from './machine.ts'
+export type { LabSerial } from './serial.ts'
 
 export type LabOptions = {
   /** How many machines, at most 10,000. */
@@ -31,6 +34,8 @@ export type LabOptions = {
   cycleSeconds?: number
   sessionTimeoutSeconds?: number
   maxSessions?: number
+  /** What is on the serial lines: a boot log and a shell ('play', unless given), or only what the caller writes. */
+  serial?: 'play' | 'quiet'
   /** Told of everything that happens to a machine, e.g. to play its operating system when it has booted. */
   onEvent?: (machine: LabMachine, event: MachineEvent) => void
   /** Told if the state file cannot be written. */
@@ -53,6 +58,14 @@ export type LabMachine = {
   pressPower(power: Power): void
   /** Open sessions at its BMC. */
   sessionCount(): number
+  /** The machine's serial line: what is written here its console shows. */
+  readonly serial: LabSerial
+  /** The BMC's id of the session that has SOL. */
+  solOwner(): number | undefined
+  /** Gives SOL to somebody who does not exist; the one who has it may be told. Gives that one's session id. */
+  stealSol(tell?: boolean): number
+  /** Takes SOL from whoever has it. */
+  endSol(tell?: boolean): void
   /** Makes something go wrong until the function it gives is called. */
   inject(fault: Fault): () => void
   clearFaults(): void
@@ -119,6 +132,7 @@ const defaults = {
   cycleSeconds: 1,
   sessionTimeoutSeconds: 60,
   maxSessions: 16,
+  serial: 'play' as 'play' | 'quiet',
 }
 
 async function startMachine(
@@ -140,11 +154,15 @@ async function startMachine(
     saved && { power: saved.power, boot: saved.boot, history: saved.history },
     (event) => {
       changed()
+      play?.(event)
       settings.onEvent?.(machine, event)
     },
   )
+  const line = createSerialLine()
+  const play = settings.serial === 'play' ? playOnSerial(line.machine, box) : undefined
   const bmc: Bmc = await startBmc(
     box,
+    line.bmc,
     [...new Set(ports.filter((port, index) => port !== 0 || index === ports.length - 1))],
     {
       address,
@@ -169,6 +187,10 @@ async function startMachine(
     bootSource: () => bootSource(box.state.boot.flags),
     pressPower: (power) => void box.control(power, 'button'),
     sessionCount: bmc.sessionCount,
+    serial: line.machine,
+    solOwner: () => bmc.sol.owner()?.bmcId,
+    stealSol: (tell = false) => bmc.sol.steal(tell),
+    endSol: (tell = false) => void bmc.sol.deactivate(tell),
     inject: bmc.faults.inject,
     clearFaults: bmc.faults.clear,
     stopBmc: bmc.stop,

@@ -96,16 +96,16 @@ export function sessionKeys(suite: CipherSuite, integrityKey: Buffer): SessionKe
   }
 }
 
-/** Encrypts and signs one payload into a whole datagram. `iv` is 16 unpredictable bytes. */
+/** Encrypts and signs one payload into a whole datagram. `iv` is 16 unpredictable bytes; without it it is only signed. */
 export function seal(
   keys: SessionKeys,
   packet: { payloadType: number; sessionId: number; sequence: number; payload: Buffer },
-  iv: Buffer,
+  iv: Buffer | undefined,
 ): Buffer {
   const head = encodeSession({
     ...packet,
-    payload: encrypt(keys, packet.payload, iv),
-    encrypted: true,
+    payload: iv === undefined ? packet.payload : encrypt(keys, packet.payload, iv),
+    encrypted: iv !== undefined,
     authenticated: true,
   })
   // From the authentication type (byte 4) up to the next-header byte there must be a multiple of 4 bytes.

@@ -8,7 +8,7 @@ export type Response = Request & { completionCode: number }
 export const netFns = { chassis: 0x00, app: 0x06, transport: 0x0c } as const
 
 /** Writes a request from the remote console (81h) to the BMC (20h). `sequence` has 6 bits. */
-export function encodeRequest(request: Request): Buffer {
+export function encodeRequest(request: Omit<Request, 'data'> & { data: Iterable<number> }): Buffer {
   const head = [bmcAddress, request.netFn << 2]
   const body = Buffer.from([consoleAddress, (request.sequence & 0x3f) << 2, request.command, ...request.data])
   return Buffer.concat([Buffer.from([...head, checksum(head)]), body, Buffer.from([checksum(body)])])

@@ -44,6 +44,7 @@ const meanings: Readonly<Record<IpmiErrorCode, Meaning>> = {
     remedy: 'If the BMC refuses the cipher suite, set ipmi_cipher_suite in driver_info.',
   },
   'session-lost': { code: 'unavailable', remedy: '', retryAfterSeconds: 5 },
+  taken: { code: 'conflict', remedy: '', retryAfterSeconds: 5 },
   'command-failed': { code: 'invalid', remedy: '' },
   timeout: { code: 'unavailable', remedy: '', retryAfterSeconds: 5 },
   aborted: { code: 'unavailable', remedy: '' },

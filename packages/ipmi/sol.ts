@@ -1,0 +1,328 @@
+/** An active Serial over LAN: the flow of characters and the watch over it, on a session's socket and clock. */
+import type { Patience } from './converse.ts'
+import { IpmiError } from './errors.ts'
+import type { Link } from './link.ts'
+import {
+  type Acknowledgement,
+  enqueue,
+  newSolFlow,
+  nextPacket,
+  queuedBytes,
+  receive,
+  renumbered,
+  repeated,
+  type SolFlow,
+  unheld,
+} from './sol-flow.ts'
+import type { SolQuirk } from './sol-quirks.ts'
+import { commandOf, deactivateSol, newWatch, nextQuestion, readAnswer } from './sol-watch.ts'
+import type { Wheel } from './wheel.ts'
+import { decodeResponse, decodeSolFromBmc, encodeSolToBmc, isMalformed, payloadTypes } from './wire/index.ts'
+
+export type SolOptions = {
+  /**
+   * Characters from the machine, in order, each once; perhaps before openSol has given the console. They are
+   * acknowledged after this has returned; if it throws they are not, and the console is lost.
+   */
+  onData(bytes: Buffer): void
+  /** The login is done, SOL is being asked for. */
+  onActivating?(): void
+  /** The BMC's id of the new session: the next openSol's `previousSessionId`, should this process be killed. */
+  onSession?(sessionId: number): void
+  /** Everything that was written has been taken by the BMC. */
+  onDrained?(): void
+  /** The machine sent a break; or the BMC dropped output that then never got here. */
+  onNoted?(event: 'break' | 'overrun'): void
+  /** The console is gone, for another client if the code is 'taken'. Nothing comes after this. */
+  onLost(error: IpmiError): void
+  /** What to do when SOL is active for somebody else: take it from them, or fail as 'taken'. */
+  whenTaken: 'retake' | 'yield'
+  /** How often the BMC is asked whether it lives and SOL is still ours; 2,000 unless given. */
+  keepAliveMs?: number
+  /** A session that an earlier process had: it is closed first. */
+  previousSessionId?: number
+  /** Bytes that may wait for the BMC; 65,536 unless given. */
+  maxQueuedBytes?: number
+  /** False: characters are signed, but not encrypted, for BMCs that cannot. */
+  encryption?: boolean
+  quirks?: readonly SolQuirk[]
+}
+
+export type Sol = {
+  /** The BMC's id of its session. */
+  readonly sessionId: number
+  /** Bytes that the BMC has not taken yet. */
+  readonly queued: number
+  /** Queues bytes for the machine; false, and none is taken, when there is no room for all of them. */
+  write(bytes: Buffer): boolean
+  /** Sends a serial break, after what was written before it. */
+  sendBreak(): void
+  /** Ends SOL and its session, within about a second whatever the BMC does. `onLost` is not called. */
+  close(): Promise<void>
+}
+
+export type RunningSol = {
+  sol: Sol
+  /** Takes packets that came before it ran. */
+  take(payload: Buffer, at: number): void
+}
+
+/** Runs SOL that has just been activated on the link. `ended` is called once, when it is closed or lost. */
+export function runSol(
+  link: Link,
+  wheel: Wheel,
+  mostData: number,
+  options: SolOptions,
+  quirks: ReadonlySet<SolQuirk>,
+  ended: (farewell: Promise<void> | void) => void,
+): RunningSol {
+  const own = [link.bmcId, link.consoleId]
+  const clear = options.encryption === false
+  const keepAliveMs = options.keepAliveMs ?? 2_000
+  const maxQueuedBytes = options.maxQueuedBytes ?? 65_536
+  let flow: SolFlow = newSolFlow(mostData, quirks.has('solcharactercount'))
+  let watch = newWatch(!quirks.has('solstatus'))
+  let over = false
+  /** In the middle of an incoming packet: what is written now goes out with its acknowledgement. */
+  let taking = false
+
+  let cancelRepeat = () => {}
+  let launchedAtMs = 0
+  let launches = 0
+  let refusals = 0
+  let roundTripMs = 50
+
+  let cancelWatch = () => {}
+  let question: number | undefined
+  let askedAtMs = 0
+  let asked = 0
+  let ending = false
+
+  const stop = () => {
+    over = true
+    cancelRepeat()
+    cancelWatch()
+    detachSol()
+    detachIpmi()
+  }
+
+  const mayAskOwner = () => watch.question === 'owner' && watch.proven
+
+  /** `give back`: SOL may still be ours. `leave`: it is not. `abandon`: nobody answers any more. */
+  const lose = (error: IpmiError, manners: 'give back' | 'leave' | 'abandon') => {
+    if (over) return
+    stop()
+    if (manners === 'give back') ended(leave(link, own, mayAskOwner()))
+    else if (manners === 'leave') ended(farewell(link, false))
+    else ended(link.abandon())
+    options.onLost(error)
+  }
+
+  const transmit = (packet: Parameters<typeof encodeSolToBmc>[0]) => {
+    link.send(payloadTypes.sol, encodeSolToBmc(packet), clear)
+  }
+
+  const flush = (acknowledge?: Acknowledgement) => {
+    const next = nextPacket(flow, acknowledge)
+    flow = next.flow
+    if (next.packet !== undefined) transmit(next.packet)
+    if (!next.launched) return
+    launchedAtMs = performance.now()
+    launches = 1
+    cancelRepeat()
+    cancelRepeat = wheel.after(repeatAfter(launches, roundTripMs), repeat)
+  }
+
+  const repeat = () => {
+    const waitedMs = performance.now() - launchedAtMs
+    const enough = launches >= fewestTries && waitedMs >= patienceMs
+    // A BMC that says it cannot take characters is not deaf, and of one that does not answer the watch will tell.
+    if (enough && !flow.held && question === undefined) return lose(deaf(), 'give back')
+    // Perhaps nobody listens any more: who has SOL now?
+    if (launches === 1) ask()
+    if (quirks.has('solpacketseq') && waitedMs >= patienceMs / 2) flow = renumbered(flow)
+    const packet = repeated(flow)
+    if (packet === undefined) return
+    transmit(packet)
+    launches += 1
+    cancelRepeat = wheel.after(repeatAfter(launches, roundTripMs), repeat)
+  }
+
+  /** The BMC gave characters back: it says when it can take more, or it is tried again after a while. */
+  const waitHeld = () => {
+    cancelRepeat()
+    const waitMs = Math.min(2_000, 100 * 1.5 ** refusals) * (0.75 + Math.random() / 2)
+    refusals += 1
+    cancelRepeat = wheel.after(waitMs, () => {
+      flow = unheld(flow)
+      flush()
+    })
+  }
+
+  const take = (payload: Buffer, at: number) => {
+    if (over) return
+    const packet = decodeSolFromBmc(payload)
+    if (isMalformed(packet)) return
+    const received = receive(flow, packet, at)
+    flow = received.flow
+    taking = true
+    if (received.overrun) options.onNoted?.('overrun')
+    if (received.breakDetected) options.onNoted?.('break')
+    if (received.deliver !== undefined) {
+      try {
+        options.onData(received.deliver)
+      } catch (error) {
+        const lost = new IpmiError('session-lost', 'what the machine sent could not be recorded')
+        lost.cause = error
+        return lose(lost, 'give back')
+      } finally {
+        taking = false
+      }
+    }
+    taking = false
+    if (over) return
+    if (received.outcome === 'taken') {
+      cancelRepeat()
+      refusals = 0
+      if (launches === 1) roundTripMs = 0.8 * roundTripMs + 0.2 * (performance.now() - launchedAtMs)
+    }
+    flush(received.acknowledge)
+    if (received.outcome === 'given back' && flow.flight === undefined) waitHeld()
+    if (received.outcome === 'taken' && flow.flight === undefined && flow.items.length === 0) {
+      options.onDrained?.()
+    }
+    if (received.deactivating && !over && !ending) {
+      ending = true
+      ask()
+    }
+  }
+
+  /** Asks the BMC about itself now, unless that is under way. */
+  const ask = (sinceMs = performance.now()) => {
+    if (over || question !== undefined) return
+    askedAtMs = sinceMs
+    asked = 1
+    question = link.ask(commandOf(watch.question))
+    cancelWatch()
+    cancelWatch = wheel.after(repeatAfter(asked, roundTripMs), askAgain)
+  }
+
+  const askAgain = () => {
+    const waitedMs = performance.now() - askedAtMs
+    const patience = ending ? endingMs : watch.proven ? patienceMs : patienceUnprovenMs
+    if (asked >= fewestTries && waitedMs >= patience) {
+      return lose(ending ? deactivated() : dead(), 'abandon')
+    }
+    if (!watch.proven && watch.question !== 'device' && asked >= triesUnproven) {
+      // Some BMCs answer nothing to questions they do not know.
+      question = undefined
+      watch = nextQuestion(watch)
+      return ask(askedAtMs)
+    }
+    asked += 1
+    link.ask(commandOf(watch.question), question)
+    cancelWatch = wheel.after(repeatAfter(asked, roundTripMs), askAgain)
+  }
+
+  const hear = (payload: Buffer) => {
+    if (question === undefined || over) return
+    const response = decodeResponse(payload)
+    if (isMalformed(response)) return
+    const { netFn, command } = commandOf(watch.question)
+    if (response.sequence !== question || response.command !== command || response.netFn !== netFn) return
+    question = undefined
+    const verdict = readAnswer(watch, response, own)
+    if (verdict.kind === 'taken') return lose(stolen(), 'leave')
+    if (verdict.kind === 'ended' || (ending && verdict.kind === 'ours')) return lose(deactivated(), 'leave')
+    watch = verdict.watch
+    if (verdict.kind === 'ask again') return ask()
+    cancelWatch()
+    cancelWatch = wheel.after(keepAliveMs * (0.9 + Math.random() / 10), () => ask())
+  }
+
+  const detachSol = link.onPayload(payloadTypes.sol, take)
+  const detachIpmi = link.onPayload(payloadTypes.ipmi, hear)
+  ask()
+
+  const sol: Sol = {
+    sessionId: link.bmcId,
+    get queued() {
+      return queuedBytes(flow)
+    },
+    write(bytes) {
+      if (over || queuedBytes(flow) + bytes.length > maxQueuedBytes) return false
+      if (bytes.length === 0) return true
+      flow = enqueue(flow, Buffer.from(bytes))
+      if (!taking) flush()
+      return true
+    },
+    sendBreak() {
+      if (over || flow.items.filter((item) => item === 'break').length >= mostBreaks) return
+      flow = enqueue(flow, 'break')
+      if (!taking) flush()
+    },
+    async close() {
+      if (over) return
+      stop()
+      const leaving = leave(link, own, mayAskOwner())
+      ended(leaving)
+      await leaving
+    },
+  }
+  return { sol, take }
+}
+
+/** How long to wait after sending for the nth time. About 3.5 s pass before giving up, so 6 s with the keepalive. */
+function repeatAfter(times: number, roundTripMs: number): number {
+  const firstMs = Math.max(150, 2 * roundTripMs + 50)
+  return Math.min(Math.max(700, firstMs), firstMs * 1.4 ** (times - 1)) * (0.9 + Math.random() / 5)
+}
+
+const patienceMs = 3_200
+/** After the process itself stood still, time alone proves nothing. */
+const fewestTries = 4
+/** All three questions together. */
+const patienceUnprovenMs = 4_800
+const triesUnproven = 5
+/** How long a BMC that ended SOL may take to say who has it now. */
+const endingMs = 1_000
+const mostBreaks = 8
+const brief: Patience = { tries: 2, replyTimeoutMs: 150, growth: 1, exchangeTimeoutMs: 300 }
+
+const stolen = () => new IpmiError('taken', 'another client has taken SOL; ask who, or open it with retake')
+const deactivated = () =>
+  new IpmiError('session-lost', 'SOL was ended by the BMC or by another client; open it again')
+const dead = () =>
+  new IpmiError('unreachable', 'it answered until now and does not any more; check the BMC and the network')
+const deaf = () =>
+  new IpmiError(
+    'session-lost',
+    'it answers commands but takes no characters; open SOL again, or reset the BMC',
+  )
+
+/** Ends SOL and its session politely. Of SOL that another session has by now, only our session is ended. */
+async function leave(link: Link, own: readonly number[], mayAsk: boolean): Promise<void> {
+  let ours = true
+  if (mayAsk) {
+    const reply = await link
+      .exchange(commandOf('owner'), brief, new AbortController().signal)
+      .catch(() => undefined)
+    // A BMC that answers nothing would keep us for another second.
+    if (reply === undefined) return link.abandon()
+    if (reply.completionCode === 0) {
+      const response = { ...reply, sequence: 0, netFn: 0, command: 0 }
+      ours = readAnswer({ question: 'owner', proven: true }, response, own).kind === 'ours'
+    }
+  }
+  await farewell(link, ours)
+}
+
+async function farewell(link: Link, deactivate: boolean): Promise<void> {
+  if (deactivate) {
+    const reply = await link
+      .exchange(deactivateSol, brief, new AbortController().signal)
+      .catch(() => undefined)
+    if (reply === undefined) return link.abandon()
+  }
+  await link.close(brief).catch(() => {})
+}
