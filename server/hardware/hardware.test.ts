@@ -27,12 +27,12 @@ describe('choosing interfaces', () => {
     })
   })
 
-  it("gives an ipmi node Ironic's names for power and management", () => {
+  it("gives an ipmi node Ironic's names for power, management and console", () => {
     expect(hardware.chooseInterfaces('ipmi', { power: null })).toMatchObject({
       power: 'ipmitool',
       management: 'ipmitool',
       deploy: 'noop',
-      console: 'no-console',
+      console: 'ipmitool-socat',
     })
   })
 

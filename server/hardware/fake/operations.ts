@@ -15,6 +15,7 @@ import { type FakeStep, fakeSteps, stepsOf } from './steps.ts'
 const waitingCalls = ['inspect.inspect', 'rescue.rescue'] as const satisfies readonly Operation[]
 const calls = [
   ...waitingCalls,
+  'console.open',
   'console.start',
   'console.stop',
   'inspect.abort',

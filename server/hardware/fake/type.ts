@@ -9,7 +9,6 @@ import { LeaseholdError } from '../../errors.ts'
 import { absent, noInspect, noop, noopDeploy, noopManagement, noopNetwork, noRescue } from '../absent.ts'
 import { checkRaidConfig, logicalDiskProperties } from '../raid.ts'
 import {
-  type ConsoleInterface,
   type HardwareType,
   type InspectInterface,
   type PowerInterface,
@@ -17,6 +16,7 @@ import {
   type RaidInterface,
   type RescueInterface,
 } from '../types.ts'
+import { console } from './console.ts'
 import { inventoryOf, propertiesOf } from './machine.ts'
 import { management } from './management.ts'
 import { network } from './network.ts'
@@ -61,19 +61,6 @@ const rescue: RescueInterface = {
   async unrescue(node, bounds) {
     await operate(node, 'rescue.unrescue', bounds)
   },
-}
-
-const console: ConsoleInterface = {
-  ...fake('console'),
-  async start(node, bounds) {
-    await operate(node, 'console.start', bounds)
-    return { console_enabled: true }
-  },
-  async stop(node, bounds) {
-    await operate(node, 'console.stop', bounds)
-    return { console_enabled: false }
-  },
-  info: (node) => ({ type: 'fake', url: `fake://${node.uuid}/console` }),
 }
 
 const raid: RaidInterface = { ...fake('raid'), logicalDiskProperties, checkConfig: checkRaidConfig }

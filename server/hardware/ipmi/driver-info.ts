@@ -136,7 +136,8 @@ function readCipherSuite(value: unknown): readonly CipherSuiteId[] {
   return [found]
 }
 
-function readBoolean(key: string, value: unknown, byDefault: boolean): boolean {
+/** @throws LeaseholdError 'invalid' naming the key. */
+export function readBoolean(key: string, value: unknown, byDefault: boolean): boolean {
   if (!isSet(value)) return byDefault
   const text = typeof value === 'object' ? '' : String(value).toLowerCase()
   if (['true', 't', 'yes', 'y', 'on', '1'].includes(text)) return true

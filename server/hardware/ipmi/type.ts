@@ -1,4 +1,4 @@
-/** Hardware type `ipmi`: power and boot device of real machines, over one UDP socket for all of them. */
+/** Hardware type `ipmi`: power, boot device and console of real machines, over one UDP socket for all of them. */
 
 import { createIpmiClient } from '@leasehold/ipmi'
 import type { Logger } from 'pino'
@@ -6,6 +6,7 @@ import type { Config } from '../../config.ts'
 import { absent, noInspect, noop, noopDeploy, noopManagement, noopNetwork, noRescue } from '../absent.ts'
 import type { HardwareType } from '../types.ts'
 import { createAskBmc } from './bmc.ts'
+import { createIpmiConsole } from './console.ts'
 import { createIpmiManagement } from './management.ts'
 import { createIpmiPower } from './power.ts'
 
@@ -34,7 +35,7 @@ export function createIpmiHardware({ config, log }: { config: Config; log: Logge
       interfaces: {
         bios: [absent('bios')],
         boot: [noop],
-        console: [absent('console')],
+        console: [createIpmiConsole(ask), absent('console')],
         deploy: [noopDeploy],
         firmware: [absent('firmware')],
         inspect: [noInspect],
