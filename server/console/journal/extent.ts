@@ -1,7 +1,7 @@
 /** Where a journal begins and ends, from the names of its segments and the last block of the last one. */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
 import { blockBytes, decodeBlock, decodeMark, kinds, missingBytes, type StoredRecord } from './record.ts'
-import { listSegments, type Segment, type VisibleSegment, visibleSegments } from './segments.ts'
+import { listSegments, type Segment, visibleSegments } from './segments.ts'
 
 export interface Extent {
   /** The oldest offset still kept. */
@@ -50,9 +50,9 @@ export function localStart(directory: string): number | undefined {
 }
 
 /** The offset after the last whole record of a segment. */
-export function endOf(segment: VisibleSegment): number {
+export function endOf(segment: Segment): number {
   const last = lastRecord(segment.path)
-  return last ? Math.max(segment.first, Math.min(segment.limit, offsetAfter(last))) : segment.first
+  return last ? offsetAfter(last) : segment.first
 }
 
 function offsetAfter(record: StoredRecord): number {

@@ -2,7 +2,16 @@ import { readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from
 import { rm } from 'node:fs/promises'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { type Entry, extent, journalDirectory, type Limits, type Place, readChunk } from './index.ts'
+import {
+  descriptorPool,
+  type Entry,
+  extent,
+  type Journal,
+  journalDirectory,
+  type Limits,
+  type Place,
+  readChunk,
+} from './index.ts'
 import {
   all,
   files,
@@ -37,6 +46,36 @@ describe('What is appended', () => {
     expect(journal).toMatchObject({ start: 0, end: 11, recording: true })
   })
 
+  test('is found from its offset on, however many marks stand there', async () => {
+    const directory = newDirectory()
+    const journal = open(directory, { limits: { segmentBytes: 100_000 } })
+    journal.append(Buffer.from('before'))
+    for (let number = 0; number < 6_000; number += 1) journal.mark({ kind: 'note', number })
+    expect(files(directory).length).toBeGreaterThan(2)
+    journal.append(Buffer.from('after'))
+    const { line, marks } = modelOf(await all(directory, { from: 6 }), 6)
+    expect(Buffer.from(line as number[]).toString()).toBe('after')
+    expect(marks).toEqual(Array.from({ length: 6_000 }, (_, number) => ({ offset: 6, number })))
+    expect(told(await all(directory, { to: 6 }))).toEqual(['before'])
+  })
+
+  test('goes to a new file when the old one was removed by hand', async () => {
+    const directory = newDirectory()
+    let time = Date.now()
+    const descriptors = descriptorPool(1)
+    const journal = open(directory, { now: () => time, descriptors })
+    journal.append(Buffer.from('removed'))
+    await rm(directory, { recursive: true })
+    time += 60_001
+    expect(journal.append(Buffer.from('after a while'))).toBe(7)
+    expect(told(await all(directory))).toEqual(['after a while'])
+    await rm(directory, { recursive: true })
+    open(newDirectory(), { descriptors }).append(Buffer.from('takes the descriptor'))
+    journal.append(Buffer.from(' and at once'))
+    expect(journal.recording).toBe(true)
+    expect(told(await all(directory))).toEqual([' and at once'])
+  })
+
   test('is for the service alone to read', () => {
     const directory = newDirectory()
     open(directory).append(Buffer.from('secret'))
@@ -65,6 +104,7 @@ type Step =
   | { readonly do: 'mark'; readonly bytes: number }
   | { readonly do: 'reopen'; readonly fence: boolean; readonly ahead: number }
   | { readonly do: 'kill'; readonly torn: number }
+  | { readonly do: 'late'; readonly bytes: Buffer }
 
 const bytesOf = (maximum: number) =>
   fc.uint8Array({ minLength: 1, maxLength: maximum }).map((bytes) => Buffer.from(bytes))
@@ -93,6 +133,7 @@ const steps = fc.array(
       }),
     },
     { weight: 1, arbitrary: fc.record({ do: fc.constant('kill' as const), torn: fc.nat(400) }) },
+    { weight: 2, arbitrary: fc.record({ do: fc.constant('late' as const), bytes: bytesOf(3_000) }) },
   ),
   { minLength: 1, maxLength: 40 },
 )
@@ -102,6 +143,8 @@ function play(directory: string, todo: readonly Step[], limits: Partial<Limits>)
   const model = newModel()
   let fence = 1
   let journal = open(directory, { fence, limits })
+  /** Stood still when it was taken over, and does not know. */
+  let late: Journal | undefined
   for (const [number, step] of todo.entries()) {
     expect(journal.end).toBe(model.line.length)
     if (step.do === 'append') {
@@ -116,14 +159,19 @@ function play(directory: string, todo: readonly Step[], limits: Partial<Limits>)
         model.marks.push({ offset: model.line.length, number })
       }
     } else if (step.do === 'reopen') {
-      journal.close()
-      if (step.fence) fence += 1
+      if (step.fence) {
+        fence += 1
+        late = journal
+      } else journal.close()
       const ahead = model.line.length + step.ahead
       journal = open(directory, { fence, minimumOffset: ahead, limits })
       // The rest is written with the next append only; a mark makes it appear.
       journal.mark({ kind: 'note', number })
       model.line.push(...missing(step.ahead, 'elsewhere'))
       model.marks.push({ offset: ahead, number })
+    } else if (step.do === 'late') {
+      late?.append(step.bytes)
+      late?.mark({ kind: 'note', number: -1 })
     } else {
       journal.close()
       tear(directory, fence + 1, step.torn, model)
@@ -247,13 +295,14 @@ describe('What the disk has damaged', () => {
 describe('Where two holders wrote', () => {
   test('the later one counts from where it began, and the marks before it stay', async () => {
     const directory = newDirectory()
-    const first = open(directory, { fence: 7 })
+    const first = open(directory, { fence: 7, limits: { segmentBytes: 60 } })
     first.append(Buffer.from('before '))
     first.mark({ kind: 'session', state: 'lost' })
     const second = open(directory, { fence: 8 })
     expect(second.append(Buffer.from('the second'))).toBe(7)
     // It stood still and does not know that it was taken over.
-    first.append(Buffer.from('the first, much longer than the second'))
+    for (let count = 0; count < 5; count += 1)
+      first.append(Buffer.from('the first, much longer than the second'))
     expect(told(await all(directory))).toEqual(['before ', { kind: 'session', state: 'lost' }, 'the second'])
     expect(told(await all(directory, { from: 10, to: 14 }))).toEqual([' sec'])
     expect(extent(directory)).toEqual({ start: 0, end: 17 })

@@ -161,7 +161,7 @@ function viewOf(directory: string, from: number, to: number) {
     const mark = record.kind === kinds.mark ? decodeMark(record.payload) : undefined
     const span = mark ? missingBytes(mark) : record.payload.length
     const [offset, end] = [Math.max(record.offset, cursor), Math.min(record.offset + span, limit, to)]
-    if (record.offset > limit || (span > 0 && record.offset === limit)) return []
+    if (record.offset > limit) return []
     if (record.offset >= to) {
       done = true
       return cursor < to ? [gap(to, new Date())] : []
