@@ -273,7 +273,7 @@ function createLink(established: Established, peer: Peer, transport: Transport):
   })
 
   const sealed = (payloadType: number, payload: Buffer, clear = false): Buffer => {
-    const next = sealPayload(session, payloadType, payload, clear ? undefined : randomBytes(16))
+    const next = sealPayload(session, payloadType, payload, clear ? undefined : freshIv())
     session = next.session
     return next.datagram
   }
@@ -354,6 +354,15 @@ function createLink(established: Established, peer: Peer, transport: Transport):
   }
   return link
 }
+
+/** 16 unpredictable bytes. They are drawn many at a time: each draw costs more than what it is drawn for. */
+function freshIv(): Buffer {
+  if (drawn.length < 16) drawn = randomBytes(4_096)
+  const iv = drawn.subarray(0, 16)
+  drawn = drawn.subarray(16)
+  return iv
+}
+let drawn = Buffer.alloc(0)
 
 function freeSessionId(transport: Transport): number {
   for (;;) {

@@ -154,20 +154,20 @@ function hmac(suite: CipherSuite, key: Buffer, parts: readonly Buffer[]): Buffer
 /** AES-CBC-128 with the padding of 13.29: 1, 2, 3, ... and then how many. */
 function encrypt(keys: SessionKeys, payload: Buffer, iv: Buffer): Buffer {
   const padLength = -(payload.length + 1) & 15
-  const pad = Buffer.from(Array.from({ length: padLength }, (_, index) => index + 1))
+  const plain = Buffer.allocUnsafe(payload.length + padLength + 1)
+  payload.copy(plain)
+  for (let index = 0; index < padLength; index += 1) plain[payload.length + index] = index + 1
+  plain[plain.length - 1] = padLength
+  // Whole blocks without automatic padding: nothing is left for final().
   const cipher = createCipheriv('aes-128-cbc', keys.confidentiality, iv).setAutoPadding(false)
-  return Buffer.concat([
-    iv,
-    cipher.update(Buffer.concat([payload, pad, Buffer.from([padLength])])),
-    cipher.final(),
-  ])
+  return Buffer.concat([iv, cipher.update(plain)])
 }
 
 function decrypt(keys: SessionKeys, bytes: Buffer): Buffer | Malformed {
   if (bytes.length < 32 || bytes.length % 16 !== 0) return malformed('encrypted payload of impossible length')
   const decipher = createDecipheriv('aes-128-cbc', keys.confidentiality, bytes.subarray(0, 16))
   decipher.setAutoPadding(false)
-  const plain = Buffer.concat([decipher.update(bytes.subarray(16)), decipher.final()])
+  const plain = decipher.update(bytes.subarray(16))
   const padLength = plain.readUInt8(plain.length - 1)
   if (padLength > 15) return malformed('wrong encryption padding')
   return plain.subarray(0, plain.length - 1 - padLength)
