@@ -237,6 +237,11 @@ const options = {
     60,
     'how long a machine may take to change its power, seconds',
   ),
+  'serial.allow_local': option(
+    flag,
+    false,
+    'consoles over ssh and tcp may lead to this host and to link-local addresses',
+  ),
   'ipmi.request_timeout_ms': option(
     integer(50, 60_000),
     1000,

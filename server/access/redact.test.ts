@@ -134,6 +134,8 @@ describe('maskSecrets', () => {
   test.each([
     'password',
     'ipmi_password',
+    'console_password',
+    'console_private_key',
     'admin_pass',
     'AdminPassWord',
     'auth_token',

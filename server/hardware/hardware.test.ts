@@ -165,7 +165,13 @@ describe('describing drivers', () => {
     )
     expect(() => driverProperties(hardware, 'nothing')).toThrow('no hardware type nothing')
     const fake = driverProperties(hardware, 'fake-hardware')
-    expect(Object.keys(fake)).toEqual(['fake_delay_ms', 'fake_fail', 'fake_fail_message', 'fake_wait'])
+    expect(Object.keys(fake).filter((key) => !key.startsWith('console_'))).toEqual([
+      'fake_delay_ms',
+      'fake_fail',
+      'fake_fail_message',
+      'fake_wait',
+    ])
+    expect(fake.console_host_key).toContain('Fingerprint')
     expect(fake.fake_fail).toContain('deploy.erase_devices')
   })
 })

@@ -1,7 +1,7 @@
 /** Hardware: what a node's driver can do with its machine. Types and names are Ironic's. */
 import type { Logger } from 'pino'
 import type { Config } from '../config.ts'
-import { fakeHardware } from './fake/type.ts'
+import { createFakeHardware } from './fake/type.ts'
 import { createIpmiHardware } from './ipmi/type.ts'
 import { createRegistry } from './registry.ts'
 import type { Hardware } from './types.ts'
@@ -37,6 +37,7 @@ export interface HardwareDeps {
  * The caller closes it.
  */
 export function createHardware({ config, log }: HardwareDeps): Hardware {
+  const fake = createFakeHardware({ allowLocal: config['serial.allow_local'] })
   const ipmi = createIpmiHardware({ config, log })
-  return createRegistry([fakeHardware, ipmi.type], () => ipmi.close())
+  return createRegistry([fake, ipmi.type], () => ipmi.close())
 }

@@ -12,8 +12,9 @@ import {
   type Node,
   powerTargets,
 } from '../types.ts'
-import { fakeHardware } from './type.ts'
+import { createFakeHardware } from './type.ts'
 
+const fakeHardware = createFakeHardware({ allowLocal: false })
 const [power] = fakeHardware.interfaces.power
 const [management] = fakeHardware.interfaces.management
 const [inspect] = fakeHardware.interfaces.inspect

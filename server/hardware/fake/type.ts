@@ -8,6 +8,9 @@
 import { LeaseholdError } from '../../errors.ts'
 import { absent, noInspect, noop, noopDeploy, noopManagement, noopNetwork, noRescue } from '../absent.ts'
 import { checkRaidConfig, logicalDiskProperties } from '../raid.ts'
+import type { SerialDeps } from '../serial/access.ts'
+import { createSshConsole } from '../serial/ssh.ts'
+import { createTcpConsole } from '../serial/tcp.ts'
 import {
   type HardwareType,
   type InspectInterface,
@@ -66,12 +69,12 @@ const rescue: RescueInterface = {
 const raid: RaidInterface = { ...fake('raid'), logicalDiskProperties, checkConfig: checkRaidConfig }
 
 /** The defaults (first of each) are those of Ironic with every fake interface enabled. */
-export const fakeHardware: HardwareType = {
+export const createFakeHardware = (serial: SerialDeps): HardwareType => ({
   name: 'fake-hardware',
   interfaces: {
     bios: [fake('bios'), absent('bios')],
     boot: [fake('boot')],
-    console: [console, absent('console')],
+    console: [console, absent('console'), createSshConsole(serial), createTcpConsole(serial)],
     deploy: [fake('deploy'), noopDeploy],
     firmware: [fake('firmware'), absent('firmware')],
     inspect: [inspect, noInspect],
@@ -83,4 +86,4 @@ export const fakeHardware: HardwareType = {
     storage: [noop, fake('storage')],
     vendor: [vendor, absent('vendor')],
   },
-}
+})

@@ -4,6 +4,8 @@ import { createIpmiClient } from '@leasehold/ipmi'
 import type { Logger } from 'pino'
 import type { Config } from '../../config.ts'
 import { absent, noInspect, noop, noopDeploy, noopManagement, noopNetwork, noRescue } from '../absent.ts'
+import { createSshConsole } from '../serial/ssh.ts'
+import { createTcpConsole } from '../serial/tcp.ts'
 import type { HardwareType } from '../types.ts'
 import { createAskBmc } from './bmc.ts'
 import { createIpmiConsole } from './console.ts'
@@ -28,6 +30,7 @@ export function createIpmiHardware({ config, log }: { config: Config; log: Logge
     deadlineMs: Math.max(60_000, 3 * commandTimeoutMs),
   })
   const ask = createAskBmc(client)
+  const serial = { allowLocal: config['serial.allow_local'] }
 
   return {
     type: {
@@ -35,7 +38,12 @@ export function createIpmiHardware({ config, log }: { config: Config; log: Logge
       interfaces: {
         bios: [absent('bios')],
         boot: [noop],
-        console: [createIpmiConsole(ask), absent('console')],
+        console: [
+          createIpmiConsole(ask),
+          absent('console'),
+          createSshConsole(serial),
+          createTcpConsole(serial),
+        ],
         deploy: [noopDeploy],
         firmware: [absent('firmware')],
         inspect: [noInspect],
