@@ -68,6 +68,11 @@ describe('an option', () => {
       'keystone.url': 'http://k',
       'api.public_endpoint': 'http://p',
       'auth.strategy': 'standalone',
+      'console.when_taken': 'yield',
+      'console.internal_url': 'http://c',
+      'console.ssh_listen': 's.test:2',
+      'console.tcp_ports': '5-6',
+      'console.tcp_sources': '10.1.0.0/16',
     }
     for (const name of names) {
       const value = defaultConfig()[name]

@@ -15,6 +15,8 @@ interface Kind<T> {
   metavar: string
   /** @throws Error that says what a value must be. */
   read: (text: string) => T
+  /** How the default is written, where it is not plain text. */
+  show?: (value: T) => string
 }
 
 interface Option<T> {
@@ -88,6 +90,36 @@ const address: Kind<{ host: string; port: number }> = {
     if (!match || port > 65535) throw new Error('must be HOST:PORT, such as 127.0.0.1:6385 or [::1]:6385')
     return { host: match.groups?.six ?? match.groups?.host ?? '', port }
   },
+  show: ({ host, port }) => `${host}:${port}`,
+}
+
+const optionalAddress: Kind<{ host: string; port: number } | undefined> = {
+  metavar: address.metavar,
+  read: (value) => (value === '' ? undefined : address.read(value)),
+}
+const portRange: Kind<{ first: number; last: number }> = {
+  metavar: 'FIRST-LAST',
+  read: (value) => {
+    const [first, last] = value.split('-').map(Number)
+    if (!/^\d{1,5}-\d{1,5}$/.test(value) || !first || !last || first > last || last > 65_535)
+      throw new Error('must be two ports, such as 10000-10999')
+    return { first, last }
+  },
+  show: ({ first, last }) => `${first}-${last}`,
+}
+const networks: Kind<readonly string[]> = {
+  metavar: 'NETWORKS',
+  read: (value) => {
+    const list = value.split(',').map((each) => each.trim())
+    for (const each of list) {
+      const [host = '', bits] = each.split('/')
+      const most = isIP(host) === 6 ? 128 : 32
+      if (isIP(host) === 0 || (bits !== undefined && !(/^\d{1,3}$/.test(bits) && Number(bits) <= most)))
+        throw new Error('must be IP addresses or networks such as 10.0.0.0/8, with commas between')
+    }
+    return list
+  },
+  show: (list) => list.join(','),
 }
 
 const options = {
@@ -253,6 +285,54 @@ const options = {
     'wait for a command with all its retries, milliseconds',
   ),
   'ipmi.max_concurrent': option(integer(1, 10_000), 128, 'commands under way at once over all BMCs'),
+  'console.keep_alive_ms': option(
+    integer(200, 20_000),
+    2000,
+    'how often a BMC is asked whether its serial line still is ours, milliseconds',
+  ),
+  'console.when_taken': option(
+    oneOf('retake', 'yield'),
+    'retake',
+    'what to do when another program has taken a serial line: take it back, or report it and wait',
+  ),
+  'console.off_linger_seconds': option(
+    integer(0, 3600),
+    15,
+    'how long a console that was switched off keeps its line, for who switches it on again, seconds',
+  ),
+  'console.scrollback_kb': option(integer(0, 16_384), 64, 'what a watcher sees first of the past, KiB'),
+  'console.watcher_buffer_kb': option(
+    integer(64, 65_536),
+    1024,
+    'what is kept in memory for a watcher that does not keep up, KiB; the rest it gets from the journal',
+  ),
+  'console.max_watchers': option(integer(1, 10_000), 200, 'watchers of one console at most'),
+  'console.ticket_seconds': option(integer(1, 3600), 30, 'how long a ticket to a console is good, seconds'),
+  'console.former_tenants_read': option(
+    flag,
+    false,
+    'who had a node may go on reading what its console showed in that time',
+  ),
+  'console.journal_mb_per_node': option(integer(2, 1_048_576), 64, 'journal of one console at most, MiB'),
+  'console.journal_mb': option(integer(16, 1_073_741_824), 16_384, 'journals of all consoles at most, MiB'),
+  'console.journal_days': option(integer(1, 36_500), 30, 'how long a journal is kept, days'),
+  'console.internal_url': option(
+    url,
+    undefined,
+    'where other conductors reach this API; http:// and the listening address when left out',
+  ),
+  'console.ssh_listen': option(optionalAddress, undefined, 'address of the SSH door; none when left out'),
+  'console.tcp_listen': option(
+    optionalText,
+    undefined,
+    'address of unauthenticated TCP doors, one a console, for Nova’s serial proxy; none when left out',
+  ),
+  'console.tcp_ports': option(portRange, { first: 10_000, last: 10_999 }, 'ports of those doors'),
+  'console.tcp_sources': option(
+    networks,
+    ['127.0.0.1', '::1'],
+    'who may connect to those doors: addresses and networks, with commas between',
+  ),
 } as const
 
 type Options = typeof options
@@ -296,8 +376,8 @@ export function loadConfig(args: readonly string[], environment: NodeJS.ProcessE
 export function helpText(): string {
   const rows = names.map((name) => {
     const { kind, default: value, help } = options[name]
-    const shown = typeof value === 'object' && value ? `${value.host}:${value.port}` : value
-    const suffix = shown === undefined || shown === '' || shown === false ? '' : ` (default ${shown})`
+    const shown = value === undefined ? undefined : ((kind as Kind<unknown>).show?.(value) ?? String(value))
+    const suffix = shown === undefined || shown === '' || shown === 'false' ? '' : ` (default ${shown})`
     return [`${flagOf(name)} ${kind.metavar}`.trimEnd(), help + suffix] as const
   })
   rows.unshift([

@@ -66,6 +66,8 @@ const targetKeys = [
   'node.lessee',
   'allocation.owner',
   'runbook.owner',
+  'console.tenant',
+  'console.shared_owner',
   'config.service_project_name',
 ] as const
 
@@ -140,6 +142,17 @@ export const nodeTarget = (node: {
   readonly lessee?: string | null
 }): Target =>
   node.lessee ? { 'node.owner': node.owner, 'node.lessee': node.lessee } : { 'node.owner': node.owner }
+
+/** The target of a rule about a console: whose node it is, and whose bytes. */
+export const consoleTarget = (console: {
+  readonly owner: string | null
+  readonly lessee: string | null
+  readonly shared_with_owner?: boolean
+}): Target => ({
+  ...nodeTarget(console),
+  'console.tenant': console.lessee ?? console.owner,
+  ...(console.shared_with_owner && console.owner ? { 'console.shared_owner': console.owner } : {}),
+})
 
 /** The target of a rule about an allocation. */
 export const allocationTarget = (allocation: { readonly owner: string | null }): Target => ({

@@ -48,6 +48,11 @@ const ALLOCATION_CREATE = anyOf(systemMember, 'role:member')
 const RUNBOOK_READER = anyOf(systemReader, 'role:reader and project_id:%(runbook.owner)s', 'role:service')
 const RUNBOOK_MANAGER = anyOf(systemMember, 'role:manager and project_id:%(runbook.owner)s', 'role:service')
 const RUNBOOK_CREATE = anyOf(systemMember, 'role:manager', 'role:service')
+// Of a console: the tenant whose bytes it shows, which is the lessee where there is one, else the owner. As in Nova,
+// what a machine prints is for members.
+const TENANT_MEMBER = anyOf(systemAdmin, 'role:member and project_id:%(console.tenant)s')
+const TENANT_MEMBER_OR_SHARED = anyOf(TENANT_MEMBER, 'role:member and project_id:%(console.shared_owner)s')
+const TENANT_MANAGER = anyOf(systemAdmin, 'role:manager and project_id:%(console.tenant)s')
 const SEE_TARGETS = anyOf(systemReader, 'role:admin')
 
 // Which tokens: a token of another scope is refused whatever its roles.
@@ -211,4 +216,11 @@ export const rules = [
   // Leasehold's own.
   { name: 'leasehold:audit:list', check: READ_ANY, scopes: BOTH, description: "See what the caller's project did, and what others did to its nodes" },
   { name: 'leasehold:audit:list_all', check: systemReader, scopes: BOTH, description: 'See what everybody did' },
+  { name: 'leasehold:console:get', check: anyOf(OWN_MEMBER, TENANT_MEMBER_OR_SHARED), scopes: BOTH, description: "See whether a node's console is up, and why not" },
+  { name: 'leasehold:console:enable', check: anyOf(OWN_MEMBER, TENANT_MEMBER), scopes: BOTH, description: "Switch a node's console on and off by Leasehold's own route" },
+  { name: 'leasehold:console:read', check: TENANT_MEMBER_OR_SHARED, scopes: BOTH, description: 'Watch a console, and read its journal' },
+  { name: 'leasehold:console:write', check: TENANT_MEMBER, scopes: BOTH, description: 'Type at a console that nobody else is typing at' },
+  { name: 'leasehold:console:take', check: TENANT_MEMBER, scopes: BOTH, description: 'Take the keyboard from a writer who is idle, or oneself' },
+  { name: 'leasehold:console:force', check: TENANT_MANAGER, scopes: BOTH, description: 'Take the keyboard from anybody at once' },
+  { name: 'leasehold:console:share', check: TENANT_MANAGER, scopes: BOTH, description: 'Let the owner of a leased node read along' },
 ] as const satisfies readonly Rule[]

@@ -6,6 +6,7 @@ import { migrate } from './migrate.ts'
 import { prepareStatements } from './prepare.ts'
 import type { Database } from './tables.ts'
 
+export type * from './consoles.ts'
 export { AlreadyRunningError } from './embedded.ts'
 export type * from './machine.ts'
 export { plannedForItsValues, prepareStatements } from './prepare.ts'

@@ -12,6 +12,7 @@ import * as inspectionRules from './migrations/0008_inspection_rules.ts'
 import * as allocations from './migrations/0009_allocations.ts'
 import * as audit from './migrations/0010_audit.ts'
 import * as ramdisk from './migrations/0011_ramdisk.ts'
+import * as consoles from './migrations/0012_consoles.ts'
 import type { Database } from './tables.ts'
 
 /** Every migration, by name, in order. A migration that has been released is never edited. */
@@ -27,6 +28,7 @@ const migrations: Record<string, Migration> = {
   '0009_allocations': allocations,
   '0010_audit': audit,
   '0011_ramdisk': ramdisk,
+  '0012_consoles': consoles,
 }
 
 /** Applies what is missing. @throws the first migration's error, after which nothing of it is kept. */

@@ -1,5 +1,12 @@
 /** Row types of every table, as Kysely reads and writes them. A table's meaning is told in its migration. */
 import type { ColumnType, Generated, JSONColumnType } from 'kysely'
+import type {
+  ConsoleHoldersTable,
+  ConsoleKeysTable,
+  ConsoleSpansTable,
+  ConsolesTable,
+  ConsoleTicketsTable,
+} from './consoles.ts'
 import type { BiosSettingsTable, FirmwareComponentsTable, NodeInventoryTable } from './machine.ts'
 
 type Json = JSONColumnType<Record<string, unknown>, string | undefined, string>
@@ -344,6 +351,11 @@ export interface Database {
   volume_targets: VolumeTargetsTable
   chassis: ChassisTable
   conductors: ConductorsTable
+  console_holders: ConsoleHoldersTable
+  console_keys: ConsoleKeysTable
+  console_spans: ConsoleSpansTable
+  console_tickets: ConsoleTicketsTable
+  consoles: ConsolesTable
   node_history: NodeHistoryTable
   deploy_templates: DeployTemplatesTable
   runbooks: RunbooksTable

@@ -32,6 +32,20 @@ const ours: Record<string, Definition> = {
     scope_types: ['system', 'project'],
   },
 }
+const systemAdmin = '(role:admin and system_scope:all)'
+const scopes = ['system', 'project'] as const
+const tenant = (role: string) => `${systemAdmin} or (role:${role} and project_id:%(console.tenant)s)`
+const withOwner = `${tenant('member')} or (role:member and project_id:%(console.shared_owner)s)`
+const ironicsConsole = ironic['baremetal:node:get_console']?.check_str
+Object.assign(ours, {
+  'leasehold:console:get': { check_str: `${ironicsConsole} or ${withOwner}`, scope_types: scopes },
+  'leasehold:console:enable': { check_str: `${ironicsConsole} or ${tenant('member')}`, scope_types: scopes },
+  'leasehold:console:read': { check_str: withOwner, scope_types: scopes },
+  'leasehold:console:write': { check_str: tenant('member'), scope_types: scopes },
+  'leasehold:console:take': { check_str: tenant('member'), scope_types: scopes },
+  'leasehold:console:force': { check_str: tenant('manager'), scope_types: scopes },
+  'leasehold:console:share': { check_str: tenant('manager'), scope_types: scopes },
+})
 const definitions: Record<string, Definition> = { ...ironic, ...ours }
 
 /** Every rule there is. */
