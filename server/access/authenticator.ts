@@ -17,6 +17,12 @@ export interface Authenticator {
    * @throws LeaseholdError 'unauthenticated' without a valid token, 'unavailable' when that cannot be found out now.
    */
   authenticate(credential: Credential): Promise<Caller>
+  /**
+   * Who callers are now that came in some time ago and stay, by their tokens: those that are no longer valid are left
+   * out. One question for all where that can be.
+   * @throws LeaseholdError 'unavailable' when that cannot be found out now.
+   */
+  current(tokens: readonly string[]): Promise<ReadonlyMap<string, Caller>>
   /** Forgets what is remembered of tokens: called after a change of users, projects, roles or tokens. */
   forget(): void
   /** Ends what is under way. */

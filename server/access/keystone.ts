@@ -97,6 +97,18 @@ export function keystoneAuthenticator(
         ? caller
         : Object.freeze({ ...caller, service: serviceIdentity((await valid(ofService)).caller) })
     },
+    async current(tokens) {
+      const found = await Promise.allSettled(
+        tokens.map(async (token) => [token, (await valid(token)).caller] as const),
+      )
+      return new Map(
+        found.flatMap((each) => {
+          if (each.status === 'fulfilled') return [each.value]
+          if (each.reason instanceof LeaseholdError && each.reason.code === 'unauthenticated') return []
+          throw each.reason
+        }),
+      )
+    },
     forget: cache.forget,
     close() {
       ending.abort()

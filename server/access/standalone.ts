@@ -4,7 +4,7 @@ import type { Db } from '../store/index.ts'
 import type { Authenticator } from './authenticator.ts'
 import type { Caller, ServiceIdentity } from './caller.ts'
 import { createTokenCache } from './token-cache.ts'
-import { findSession } from './tokens.sql.ts'
+import { findSession, findSessions } from './tokens.sql.ts'
 
 /**
  * How long a token is believed without asking the database. Changes made through this process are known at once
@@ -35,6 +35,10 @@ export function standaloneAuthenticator(db: Db): Authenticator {
       return serviceToken === undefined
         ? caller
         : Object.freeze({ ...caller, service: serviceIdentity(await valid(serviceToken)) })
+    },
+    async current(tokens) {
+      const sessions = await findSessions(db, tokens)
+      return new Map([...sessions].map(([token, { caller }]) => [token, caller]))
     },
     forget: cache.forget,
     close: cache.forget,

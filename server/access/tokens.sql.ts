@@ -65,10 +65,18 @@ export async function issueToken(db: Db, wanted: NewToken): Promise<string | und
 
 /** Finds what a token is worth now; undefined when it is worth nothing, for whatever reason. */
 export async function findSession(db: Db, token: string): Promise<Session | undefined> {
-  if (!tokenPattern.test(token)) return undefined
-  const hash = hashOf(token)
+  return (await findSessions(db, [token])).get(token)
+}
+
+/** The same of many tokens at once; those that are worth nothing are left out. */
+export async function findSessions(db: Db, tokens: readonly string[]): Promise<Map<string, Session>> {
+  const byHash = new Map(
+    tokens.filter((token) => tokenPattern.test(token)).map((token) => [hashOf(token).toString('hex'), token]),
+  )
+  if (byHash.size === 0) return new Map()
+  const hashes = [...byHash.keys()].map((hash) => Buffer.from(hash, 'hex'))
   const { rows } = await sql<SessionRow>`
-    SELECT t.user_id, u.name AS user_name, u.domain_id AS user_domain_id,
+    SELECT t.token_hash, t.user_id, u.name AS user_name, u.domain_id AS user_domain_id,
            t.project_id, p.name AS project_name, p.domain_id AS project_domain_id, t.system_scope,
            c.id AS credential_id, c.name AS credential_name, c.unrestricted,
            t.methods, t.audit_ids, t.issued_at, t.expires_at,
@@ -80,11 +88,18 @@ export async function findSession(db: Db, token: string): Promise<Session | unde
     JOIN users u ON u.id = t.user_id
     LEFT JOIN projects p ON p.id = t.project_id
     LEFT JOIN application_credentials c ON c.id = t.application_credential_id
-    WHERE t.token_hash = ${hash} AND t.expires_at > now() AND u.enabled AND (p.id IS NULL OR p.enabled)`.execute(
-    db,
+    WHERE t.token_hash = ANY (${hashes}::bytea[]) AND t.expires_at > now() AND u.enabled
+      AND (p.id IS NULL OR p.enabled)`.execute(db)
+  return new Map(
+    rows.flatMap((row) => {
+      const session = sessionOf(row)
+      const hash = row.token_hash.toString('hex')
+      return session ? [[byHash.get(hash) as string, session] as const] : []
+    }),
   )
-  const row = rows[0]
-  if (!row) return undefined
+}
+
+function sessionOf(row: SessionRow): Session | undefined {
   const roles = rolesOf(row)
   if (!roles) return undefined
   const caller = callerOf({
@@ -97,7 +112,7 @@ export async function findSession(db: Db, token: string): Promise<Session | unde
     projectDomainId: row.project_domain_id,
     systemScope: row.system_scope ? 'all' : null,
     roles,
-    tokenHash: hash.toString('hex'),
+    tokenHash: row.token_hash.toString('hex'),
     expiresAt: row.expires_at,
   })
   return {
@@ -144,6 +159,7 @@ export async function purgeExpiredTokens(db: Db, batchSize = 1000): Promise<numb
 }
 
 interface SessionRow {
+  token_hash: Buffer
   user_id: string
   user_name: string
   user_domain_id: string
