@@ -8,8 +8,11 @@ import type { Caller } from '../access/index.ts'
 export const modes = ['read', 'write', 'take', 'force'] as const
 export type Mode = (typeof modes)[number]
 
-/** What a watcher's rights are found by, again and again while it watches. */
-export type Proof = { kind: 'token'; token: string; serviceToken?: string } | { kind: 'key'; keyId: string }
+/** What a watcher's rights are found by, again and again while it watches. `source`: of those who come by TCP. */
+export type Proof =
+  | { kind: 'token'; token: string; serviceToken?: string }
+  | { kind: 'key'; keyId: string }
+  | { kind: 'source' }
 
 export type DoorKind = 'websocket' | 'ssh' | 'tcp'
 
@@ -135,13 +138,15 @@ export interface Attachment {
   close(): void
 }
 
-/** What a door needs of the room. */
-export interface Attach {
-  /**
-   * Lets a visitor in: whichever conductor keeps the console.
-   * @param ident name or UUID of a node
-   * @throws LeaseholdError 'not-found' for a node that is absent or hidden, the same either way; 'forbidden' naming
-   *   the rule; 'conflict' when the console is off or full; 'unavailable' when nobody keeps it at the moment.
-   */
-  (visitor: Visitor, ident: string, options: AttachOptions, sink: Sink): Promise<Attachment>
-}
+/**
+ * Lets a visitor in, whichever conductor keeps the console: what a door needs of the room.
+ * @param ident name or UUID of a node
+ * @throws LeaseholdError 'not-found' for a node that is absent or hidden, the same either way; 'forbidden' naming the
+ *   rule; 'conflict' when the console is off or full; 'unavailable' when nobody keeps it at the moment.
+ */
+export type Attach = (
+  visitor: Visitor,
+  ident: string,
+  options: AttachOptions,
+  sink: Sink,
+) => Promise<Attachment>

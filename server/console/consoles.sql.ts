@@ -1,0 +1,243 @@
+/** Consoles and the spans of their journals, in PostgreSQL. Offsets are bytes in the journal. */
+import { sql } from 'kysely'
+import type { Db } from '../store/index.ts'
+import type { Taken } from './holders.sql.ts'
+
+/** Whose bytes a part of the journal holds: from `start` (null: the wall is not built yet) to `end` (null: to now). */
+export interface Span {
+  id: string
+  owner: string | null
+  lessee: string | null
+  instance_uuid: string | null
+  shared_with_owner: boolean
+  start: number | null
+  end: number | null
+  began_at: Date
+  ended_at: Date | null
+}
+
+/** A console as its keeper sees it. */
+export interface Held {
+  node: { uuid: string; name: string | null }
+  fence: number
+  enabled: boolean
+  /** Since when it has been off. */
+  offAt: Date | null
+  /** The span that is being written. */
+  span: Span
+  powerState: string | null
+  provisionState: string
+  /** Changes whenever the way to the machine does. */
+  access: string
+  /** How far the journal went when it was last written down. */
+  endOffset: number
+  remembered: Record<string, unknown> | null
+}
+
+/** What a holder keeps: all of it, or those of these nodes. */
+export async function heldConsoles(
+  db: Db,
+  holder: string,
+  nodeUuids?: readonly string[],
+): Promise<Map<string, Held>> {
+  const { rows } = await sql<HeldRow>`
+    SELECT c.node_uuid, n.name, c.fence, n.console_enabled, c.off_at, n.power_state, n.provision_state,
+           md5(n.driver || n.driver_info::text || (n.interfaces ->> 'console')) AS access,
+           c.end_offset, c.remembered, ${spanColumns}
+    FROM consoles c JOIN nodes n ON n.uuid = c.node_uuid JOIN console_spans s ON s.id = c.span_id
+    WHERE c.holder = ${holder}
+      AND ${nodeUuids === undefined ? sql`true` : sql`c.node_uuid = ANY (${[...nodeUuids]}::uuid[])`}`.execute(
+    db,
+  )
+  return new Map(
+    rows.map((row) => [
+      row.node_uuid,
+      {
+        node: { uuid: row.node_uuid, name: row.name },
+        fence: Number(row.fence),
+        enabled: row.console_enabled,
+        offAt: row.off_at,
+        span: spanOf(row),
+        powerState: row.power_state,
+        provisionState: row.provision_state,
+        access: row.access,
+        endOffset: Number(row.end_offset),
+        remembered: row.remembered,
+      },
+    ]),
+  )
+}
+
+/** How a node's console is, for whoever asks; undefined when it never had one. */
+export async function findConsole(
+  db: Db,
+  nodeUuid: string,
+): Promise<
+  | {
+      state: string
+      reason: string | null
+      stateSince: Date
+      tcpPort: number | null
+      span: Span
+      end: number
+    }
+  | undefined
+> {
+  const { rows } = await sql<
+    SpanRow & {
+      state: string
+      reason: string | null
+      state_since: Date
+      tcp_port: number | null
+      end_offset: string
+    }
+  >`
+    SELECT c.state, c.reason, c.state_since, c.tcp_port, c.end_offset, ${spanColumns}
+    FROM consoles c JOIN console_spans s ON s.id = c.span_id WHERE c.node_uuid = ${nodeUuid}`.execute(db)
+  const row = rows[0]
+  return row
+    ? {
+        state: row.state,
+        reason: row.reason,
+        stateSince: row.state_since,
+        tcpPort: row.tcp_port,
+        span: spanOf(row),
+        end: Number(row.end_offset),
+      }
+    : undefined
+}
+
+/**
+ * Builds the wall: the span begins at `offset`, and all before it end there.
+ * @returns false when the console is no longer this holder's.
+ */
+export async function beginSpan(
+  db: Db,
+  holder: string,
+  { nodeUuid, fence }: Taken,
+  spanId: string,
+  offset: number,
+): Promise<boolean> {
+  const { rows } = await sql<{ id: string }>`
+    WITH held AS (
+      SELECT node_uuid FROM consoles
+      WHERE node_uuid = ${nodeUuid} AND holder = ${holder} AND fence = ${fence} FOR SHARE
+    ), ended AS (
+      UPDATE console_spans s SET end_offset = ${offset}, start_offset = COALESCE(s.start_offset, ${offset})
+      FROM held WHERE s.node_uuid = held.node_uuid AND s.id < ${spanId} AND s.end_offset IS NULL
+    )
+    UPDATE console_spans s SET start_offset = COALESCE(s.start_offset, ${offset})
+    FROM held WHERE s.id = ${spanId} AND s.node_uuid = held.node_uuid
+    RETURNING s.id`.execute(db)
+  return rows.length > 0
+}
+
+/** What of a console is written down from time to time. */
+export interface Noted {
+  nodeUuid: string
+  fence: number
+  state: string
+  reason: string | null
+  since: Date
+  end: number
+  tcpPort: number | null
+  remembered: Record<string, unknown> | null
+}
+
+/** Writes down how consoles are, many in one statement. */
+export async function noteConsoles(db: Db, holder: string, notes: readonly Noted[]): Promise<void> {
+  if (notes.length === 0) return
+  await sql`
+    UPDATE consoles c
+    SET state = v.state, reason = v.reason, state_since = v.since, end_offset = GREATEST(c.end_offset, v."end"),
+        tcp_port = v."tcpPort", remembered = v.remembered
+    FROM jsonb_to_recordset(${JSON.stringify(notes)}::jsonb) AS v
+      ("nodeUuid" uuid, fence bigint, state text, reason text, since timestamptz, "end" bigint, "tcpPort" integer,
+       remembered jsonb)
+    WHERE c.node_uuid = v."nodeUuid" AND c.holder = ${holder} AND c.fence = v.fence`.execute(db)
+}
+
+/** A span by its id, with its node. */
+export async function findSpan(
+  db: Db,
+  id: string,
+): Promise<{ nodeUuid: string; current: boolean; span: Span } | undefined> {
+  const { rows } = await sql<SpanRow & { node_uuid: string; current: boolean }>`
+    SELECT s.node_uuid, c.span_id = s.id AS current, ${spanColumns}
+    FROM console_spans s JOIN consoles c ON c.node_uuid = s.node_uuid WHERE s.id = ${id}`.execute(db)
+  const row = rows[0]
+  return row ? { nodeUuid: row.node_uuid, current: row.current, span: spanOf(row) } : undefined
+}
+
+/** Spans that a project had or has, newest first; of everybody when it is null. */
+export async function listSpans(
+  db: Db,
+  project: string | null,
+  page: { limit: number; before?: string | undefined; nodeUuid?: string | undefined },
+): Promise<{ nodeUuid: string; current: boolean; span: Span }[]> {
+  const { rows } = await sql<SpanRow & { node_uuid: string; current: boolean }>`
+    SELECT s.node_uuid, c.span_id = s.id AS current, ${spanColumns}
+    FROM console_spans s JOIN consoles c ON c.node_uuid = s.node_uuid
+    WHERE ${project === null ? sql`true` : sql`COALESCE(s.lessee, s.owner) = ${project}`}
+      AND ${page.before === undefined ? sql`true` : sql`s.id < ${page.before}`}
+      AND ${page.nodeUuid === undefined ? sql`true` : sql`s.node_uuid = ${page.nodeUuid}`}
+    ORDER BY s.id DESC LIMIT ${page.limit}`.execute(db)
+  return rows.map((row) => ({ nodeUuid: row.node_uuid, current: row.current, span: spanOf(row) }))
+}
+
+/** Lets the owner of a leased node read along, or no longer, for as long as the present span lasts. */
+export async function shareSpan(db: Db, nodeUuid: string, spanId: string, shared: boolean): Promise<void> {
+  await db
+    .updateTable('console_spans')
+    .set({ shared_with_owner: shared })
+    .where('id', '=', spanId)
+    .where('node_uuid', '=', nodeUuid)
+    .execute()
+  await sql`SELECT pg_notify(${consoleChannel}, ${nodeUuid})`.execute(db)
+}
+
+/** Where PostgreSQL tells of changed nodes; the payload is the node's UUID. */
+export const consoleChannel = 'leasehold_console'
+
+const spanColumns = sql.raw(
+  's.id AS span_id, s.owner, s.lessee, s.instance_uuid, s.shared_with_owner, s.start_offset, s.end_offset AS span_end, s.began_at, s.ended_at',
+)
+
+interface SpanRow {
+  span_id: string
+  owner: string | null
+  lessee: string | null
+  instance_uuid: string | null
+  shared_with_owner: boolean
+  start_offset: string | null
+  span_end: string | null
+  began_at: Date
+  ended_at: Date | null
+}
+
+interface HeldRow extends SpanRow {
+  node_uuid: string
+  name: string | null
+  fence: string
+  console_enabled: boolean
+  off_at: Date | null
+  power_state: string | null
+  provision_state: string
+  access: string
+  end_offset: string
+  remembered: Record<string, unknown> | null
+}
+
+const numberOrNull = (text: string | null): number | null => (text === null ? null : Number(text))
+
+const spanOf = (row: SpanRow): Span => ({
+  id: row.span_id,
+  owner: row.owner,
+  lessee: row.lessee,
+  instance_uuid: row.instance_uuid,
+  shared_with_owner: row.shared_with_owner,
+  start: numberOrNull(row.start_offset),
+  end: numberOrNull(row.span_end),
+  began_at: row.began_at,
+  ended_at: row.ended_at,
+})

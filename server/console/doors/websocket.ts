@@ -1,0 +1,315 @@
+/** The WebSocket door: bytes as binary frames; beside them, for who asks for it, control messages as text. */
+import type { IncomingMessage } from 'node:http'
+import type { Duplex } from 'node:stream'
+import type { Logger } from 'pino'
+import { type WebSocket, WebSocketServer } from 'ws'
+import type { Authenticator } from '../../access/index.ts'
+import { LeaseholdError, statusOf } from '../../errors.ts'
+import { closeCodeFor, closeCodeOf } from '../endings.ts'
+import { requestOf, subprotocol } from '../protocol.ts'
+import type { Visit } from '../tickets.sql.ts'
+import { type Attach, type Attachment, endings, type Mode, modes, type Sink, type Visitor } from '../types.ts'
+
+export interface WebsocketDoorDeps {
+  attach: Attach
+  authenticator: Authenticator
+  /** Uses a ticket up. */
+  redeem(
+    ticket: string,
+    cameFrom: { origin: string | undefined; sameOrigin: boolean },
+  ): Promise<(Visit & { nodeUuid: string; mode: Mode }) | undefined>
+  /** Who visitors are now; null for those whose proof is no longer good. */
+  recheck(visitors: readonly Visitor[]): Promise<ReadonlyMap<Visitor, Visitor['caller'] | null>>
+  log: Logger
+  /** Bytes in memory for one watcher that does not keep up. */
+  bufferBytes: number
+}
+
+export interface WebsocketDoor {
+  /** Takes an HTTP upgrade, if it is one for a console; false when it is not. */
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): boolean
+  close(): Promise<void>
+  readonly size: number
+}
+
+/** A silent peer is asked this often whether it lives, and gone when it has not said so by the next time. */
+const pingEveryMs = 15_000
+const messageLimitBytes = 64 * 1024
+const connectionsAtMost = 10_000
+const helloTimeoutMs = 15_000
+
+export function createWebsocketDoor(deps: WebsocketDoorDeps): WebsocketDoor {
+  const server = new WebSocketServer({
+    noServer: true,
+    maxPayload: messageLimitBytes,
+    perMessageDeflate: false,
+    handleProtocols: (offered) => [subprotocol, 'binary'].find((each) => offered.has(each)) ?? false,
+  })
+  const silent = new WeakSet<WebSocket>()
+  const pinging = setInterval(() => {
+    for (const socket of server.clients) {
+      if (silent.has(socket)) socket.terminate()
+      silent.add(socket)
+      socket.ping()
+    }
+  }, pingEveryMs)
+  pinging.unref()
+
+  const welcome = async (asked: Asked, request: IncomingMessage, socket: Duplex, head: Buffer) => {
+    const outlet: { socket?: WebSocket; sink?: Sink } = {}
+    // What comes before the handshake is done waits for it.
+    const early: ((sink: Sink) => void)[] = []
+    const relay: Sink = {
+      bytes(offset, bytes) {
+        if (outlet.sink) return outlet.sink.bytes(offset, bytes)
+        early.push((sink) => void sink.bytes(offset, bytes))
+        return false
+      },
+      control: (message) =>
+        outlet.sink ? outlet.sink.control(message) : early.push((sink) => sink.control(message)),
+      writable: () => outlet.sink?.writable(),
+      ended: (ending) => (outlet.sink ? outlet.sink.ended(ending) : early.push((sink) => sink.ended(ending))),
+    }
+    const { visitor, ident, mode } = await identify(deps, asked, request)
+    const { offset } = asked
+    const attachment = await deps.attach(
+      visitor,
+      ident,
+      { mode, ...(offset === undefined ? {} : { offset }) },
+      relay,
+    )
+    const shake = () =>
+      server.handleUpgrade(request, socket, head, (webSocket) => {
+        socket.off('close', abandoned)
+        outlet.sink = serve(webSocket, attachment, deps.bufferBytes)
+        webSocket.on('pong', () => silent.delete(webSocket))
+        for (const each of early) each(outlet.sink)
+        attachment.drained()
+      })
+    const abandoned = () => attachment.close()
+    socket.once('close', abandoned)
+    if (socket.destroyed) return abandoned()
+    shake()
+  }
+
+  return {
+    get size() {
+      return server.clients.size
+    },
+    upgrade(request, socket, head) {
+      const asked = readRequest(request)
+      if (asked === undefined) return false
+      socket.on('error', () => {})
+      const refuse = (error: unknown) => {
+        if (!(error instanceof LeaseholdError))
+          deps.log.error({ err: error }, 'a console could not be opened')
+        // A page is told nothing of a refused upgrade: it gets in, and is told by the close code.
+        if (offersControl(request) && !socket.destroyed)
+          server.handleUpgrade(request, socket, head, (webSocket) => {
+            const { code, text } = closeCodeFor(error)
+            webSocket.close(code, text)
+            setTimeout(() => webSocket.terminate(), 2_000).unref()
+          })
+        else answerError(socket, error)
+      }
+      if (server.clients.size >= connectionsAtMost)
+        refuse(new LeaseholdError('unavailable', 'Too many consoles are open here; try again later.'))
+      else within(welcome(asked, request, socket, head), helloTimeoutMs).catch(refuse)
+      return true
+    },
+    async close() {
+      clearInterval(pinging)
+      for (const socket of server.clients) {
+        socket.close(closeCodeOf('stopping'), endings.stopping)
+        setTimeout(() => socket.terminate(), 300).unref()
+      }
+      server.close()
+    },
+  }
+}
+
+/** What a URL asks for. */
+interface Asked {
+  ident: string | undefined
+  mode: Mode | undefined
+  offset: number | undefined
+  /** A ticket, or a console token of esi-leap's kind. */
+  ticket: string | undefined
+}
+
+/**
+ * Reads `/v1/nodes/NODE/console?mode=&offset=&ticket=`, or any path with `?token=`, as esi-leap's clients have it.
+ * Undefined for everything else.
+ */
+function readRequest(request: IncomingMessage): Asked | undefined {
+  const url = new URL(request.url ?? '/', 'http://console.invalid')
+  const ident = /^(?:\/v1)?\/nodes\/([^/]+)\/console$/.exec(url.pathname)?.[1]
+  const ticket = url.searchParams.get('ticket') ?? url.searchParams.get('token') ?? undefined
+  if (ident === undefined && ticket === undefined) return undefined
+  const mode = modes.find((each) => each === url.searchParams.get('mode'))
+  const offset = url.searchParams.get('offset')
+  return {
+    ident: ident === undefined ? undefined : safely(ident),
+    mode,
+    offset: offset !== null && /^\d{1,15}$/.test(offset) ? Number(offset) : undefined,
+    ticket,
+  }
+}
+
+const safely = (encoded: string): string => {
+  try {
+    return decodeURIComponent(encoded)
+  } catch {
+    return encoded
+  }
+}
+
+/** Who comes, to which node, to do what. @throws LeaseholdError 'unauthenticated', the same for every reason. */
+async function identify(
+  deps: WebsocketDoorDeps,
+  asked: Asked,
+  request: IncomingMessage,
+): Promise<{ visitor: Visitor; ident: string; mode: Mode }> {
+  const origin = request.headers.origin
+  const address = request.socket.remoteAddress ?? ''
+  if (asked.ticket !== undefined) {
+    const ticket = await deps.redeem(asked.ticket, { origin, sameOrigin: isSameOrigin(request) })
+    if (!ticket)
+      throw new LeaseholdError('unauthenticated', 'The ticket is unknown, used, or over; get another one.')
+    const { nodeUuid, mode, proof, door, address: from } = ticket
+    if (asked.ident !== undefined && asked.ident !== nodeUuid && /^[0-9a-f-]{36}$/i.test(asked.ident))
+      throw new LeaseholdError('unauthenticated', 'The ticket is for another node.')
+    const caller = await callerOf(deps, proof)
+    return {
+      visitor: { caller, proof, door: door ?? 'websocket', address: from ?? address },
+      ident: nodeUuid,
+      mode,
+    }
+  }
+  // A page of another site must not use what a browser would send along by itself.
+  if (!isSameOrigin(request)) throw new LeaseholdError('unauthenticated', 'Pages come in with a ticket.')
+  const token = headerOf(request, 'x-auth-token')
+  const serviceToken = headerOf(request, 'x-service-token')
+  const caller = await deps.authenticator.authenticate({
+    token,
+    serviceToken,
+    method: 'GET',
+    path: (request.url ?? '/').split('?')[0] as string,
+  })
+  return {
+    visitor: {
+      caller,
+      proof: { kind: 'token', token: token ?? '', ...(serviceToken === undefined ? {} : { serviceToken }) },
+      door: 'websocket',
+      address,
+    },
+    ident: asked.ident as string,
+    mode: asked.mode ?? 'write',
+  }
+}
+
+async function callerOf(deps: WebsocketDoorDeps, proof: Visitor['proof']): Promise<Visitor['caller']> {
+  const visitor = { proof } as Visitor
+  const caller = (await deps.recheck([visitor])).get(visitor)
+  if (!caller) throw new LeaseholdError('unauthenticated', 'What the ticket was got with is no longer valid.')
+  return caller
+}
+
+const headerOf = (request: IncomingMessage, name: string): string | undefined => {
+  const value = request.headers[name]
+  return Array.isArray(value) ? value[0] : value
+}
+
+/** No browser, or a page of this service itself. */
+function isSameOrigin(request: IncomingMessage): boolean {
+  const { origin, host } = request.headers
+  if (origin === undefined) return true
+  return URL.canParse(origin) && new URL(origin).host === host
+}
+
+const offersControl = (request: IncomingMessage): boolean =>
+  (headerOf(request, 'sec-websocket-protocol') ?? '').split(',').some((each) => each.trim() === subprotocol)
+
+/** Ties a WebSocket and an attachment together. */
+function serve(socket: WebSocket, attachment: Attachment, bufferBytes: number): Sink {
+  const speaksControl = socket.protocol === subprotocol
+  let stalled = false
+  /** Keys that found no room; while there are some, no more are read. */
+  let pending: Buffer | undefined
+
+  const sent = () => {
+    if (!stalled || socket.bufferedAmount > bufferBytes / 2) return
+    stalled = false
+    attachment.drained()
+  }
+  const type = (bytes: Buffer) => {
+    if (attachment.write(bytes)) return
+    pending = bytes
+    socket.pause()
+  }
+  socket.on('message', (data, isBinary) => {
+    const bytes = data as Buffer
+    if (isBinary || !speaksControl) return type(bytes)
+    const request = requestOf(bytes.toString('utf8'))
+    if (request) attachment.request(request)
+    else socket.send(JSON.stringify({ type: 'error', error: 'this is no request; see docs/consoles.md' }))
+  })
+  socket.on('close', () => attachment.close())
+  socket.on('error', () => {})
+  return {
+    bytes(_offset, bytes) {
+      socket.send(bytes, { binary: true }, sent)
+      stalled = socket.bufferedAmount > bufferBytes - largestChunkBytes
+      return !stalled
+    },
+    control(message) {
+      // Who does not even read these is of no use to anybody.
+      if (socket.bufferedAmount > 2 * bufferBytes) socket.terminate()
+      else if (speaksControl) socket.send(JSON.stringify(message))
+    },
+    writable() {
+      if (pending === undefined) return
+      const bytes = pending
+      pending = undefined
+      type(bytes)
+      if (pending === undefined) socket.resume()
+    },
+    ended(ending) {
+      socket.close(closeCodeOf(ending), endings[ending])
+      // Within the second in which a watcher is to be cut, whether it answers or not.
+      setTimeout(() => socket.terminate(), 300).unref()
+    },
+  }
+}
+
+/** What the hub gives at once at most, with room for a frame's header. */
+const largestChunkBytes = 68 * 1024
+
+function answerError(socket: Duplex, error: unknown): void {
+  const code = error instanceof LeaseholdError ? error.code : 'unavailable'
+  const status = statusOf[code]
+  const text = error instanceof LeaseholdError ? error.message : 'The console could not be opened; try again.'
+  const body = JSON.stringify({ error: { code: status, title: code, message: text } })
+  if (socket.writable)
+    socket.end(
+      [
+        `HTTP/1.1 ${status} ${code}`,
+        'content-type: application/json; charset=utf-8',
+        `content-length: ${Buffer.byteLength(body)}`,
+        'connection: close',
+        '',
+        body,
+      ].join('\r\n'),
+    )
+}
+
+/** What `work` gives, unless it takes too long. */
+function within<T>(work: Promise<T>, ms: number): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const late = setTimeout(
+      () => reject(new LeaseholdError('unavailable', 'The console could not be opened in time; try again.')),
+      ms,
+    )
+    work.then(resolve, reject).finally(() => clearTimeout(late))
+  })
+}

@@ -1,0 +1,311 @@
+/** Everybody at one console: many watch, one writes; nobody slows another down. */
+import { randomUUID } from 'node:crypto'
+import { LeaseholdError } from '../errors.ts'
+import type {
+  Attachment,
+  AttachOptions,
+  Control,
+  Ending,
+  LineStatus,
+  Mode,
+  Request,
+  Sink,
+  Visitor,
+  WatcherView,
+} from './types.ts'
+
+/** What a hub needs of the console it belongs to. */
+export interface HubDeps {
+  node(): { uuid: string; name: string | null }
+  status(): LineStatus
+  powerState(): string | null
+  /** Of what a watcher may see: the first offset of the span, or of what is left of it; and the end. */
+  extent(): { start: number; end: number }
+  /** The journal's bytes at an offset, `most` at most; or a gap there. Never nothing before the end. */
+  read(offset: number, most: number): Promise<Chunk>
+  /** Keys for the machine: false when there is no room for them. */
+  write(bytes: Buffer): boolean
+  /** False when the line has no break, or is not up. */
+  sendBreak(): boolean
+  /** Whether a visitor may do that here, now. */
+  allows(visitor: Visitor, mode: Mode): boolean
+  record(visitor: Visitor, what: string): void
+  limits: { watchers: number; scrollbackBytes: number }
+}
+
+export type Chunk = { bytes: Buffer } | { gap: { to: number; reason: string } }
+
+export interface Hub {
+  /** @throws LeaseholdError 'forbidden' naming the rule; 'conflict' when there are too many. */
+  attach(visitor: Visitor, options: AttachOptions, sink: Sink): Attachment
+  /** Bytes that the journal has just taken at `offset`. */
+  deliver(offset: number, bytes: Buffer): void
+  /** The journal's end has moved without bytes. */
+  skipped(): void
+  tell(message: Control): void
+  /** The line takes keys again. */
+  writable(): void
+  /** Cuts those for whom there is an ending. */
+  judge(endingOf: (visitor: Visitor) => Ending | undefined): void
+  visitors(): Iterable<Visitor>
+  views(): WatcherView[]
+  /** Sends one watcher away; false when there is none of that id. */
+  expel(id: string): boolean
+  readonly size: number
+}
+
+interface Watcher {
+  readonly id: string
+  readonly visitor: Visitor
+  readonly since: string
+  readonly sink: Sink
+  /** Offset of the next byte for it. */
+  next: number
+  /** Its sink takes bytes. */
+  ready: boolean
+  /** It is being given what the journal has; live bytes pass it by. */
+  catchingUp: boolean
+  /** Would like to write, and gets to when the writer leaves. */
+  wants: boolean
+  gone: boolean
+}
+
+/** How much of the journal is read at once for a watcher that lags. */
+const chunkBytes = 64 * 1024
+/** A writer who has not typed for so long may be relieved by `take`. */
+const idleMs = 10_000
+
+export function createHub(deps: HubDeps): Hub {
+  const watchers = new Map<string, Watcher>()
+  let writer: Watcher | undefined
+  let typedAtMs = Number.NEGATIVE_INFINITY
+
+  const views = (): WatcherView[] => [...watchers.values()].map((each) => viewOf(each, each === writer))
+  const tell = (message: Control) => {
+    for (const each of watchers.values()) each.sink.control(message)
+  }
+
+  const giveKeyboard = (to: Watcher | undefined, why: string) => {
+    const before = writer
+    if (before === to) return
+    writer = to
+    typedAtMs = performance.now()
+    if (before && !before.gone) before.sink.control({ type: 'mode', mode: 'read', reason: why })
+    to?.sink.control({ type: 'mode', mode: 'write', reason: why })
+    if (to) {
+      to.wants = false
+      deps.record(to.visitor, 'write')
+    }
+  }
+
+  /** Gives the keyboard to a watcher if it may have it in that way. */
+  const seek = (watcher: Watcher, mode: Exclude<Mode, 'read'>, quiet: boolean): void => {
+    if (writer === watcher) return
+    const name = watcher.visitor.caller.userName ?? 'somebody'
+    const holder = writer
+    const relieves =
+      holder === undefined ||
+      mode === 'force' ||
+      (mode === 'take' &&
+        (performance.now() - typedAtMs > idleMs || isSameUser(holder.visitor, watcher.visitor)))
+    if (relieves) {
+      if (holder) deps.record(watcher.visitor, mode)
+      giveKeyboard(watcher, holder ? `${name} has taken the keyboard` : 'nobody else is typing')
+      return
+    }
+    watcher.wants = true
+    const whose = holder.visitor.caller.userName ?? 'somebody'
+    const how =
+      mode === 'take' ? `until it is idle for ${idleMs / 1000} s; force takes it now` : 'take asks for it'
+    const reason = `${whose} has the keyboard; ${how}`
+    watcher.sink.control(quiet ? { type: 'mode', mode: 'read', reason } : { type: 'error', error: reason })
+  }
+
+  const leave = (watcher: Watcher) => {
+    if (watcher.gone) return
+    watcher.gone = true
+    watchers.delete(watcher.id)
+    deps.record(watcher.visitor, 'leave')
+    if (writer === watcher) {
+      const next = watchers.values().find((each) => each.wants && deps.allows(each.visitor, 'write'))
+      giveKeyboard(next, 'the one who typed has left')
+    }
+    tell({ type: 'watchers', watchers: views() })
+  }
+
+  const cut = (watcher: Watcher, ending: Ending) => {
+    if (watcher.gone) return
+    leave(watcher)
+    watcher.sink.ended(ending)
+  }
+
+  const catchUp = async (watcher: Watcher): Promise<void> => {
+    if (watcher.catchingUp) return
+    watcher.catchingUp = true
+    try {
+      while (watcher.ready && !watcher.gone && watcher.next < deps.extent().end) {
+        const from = watcher.next
+        const chunk = await deps.read(from, chunkBytes)
+        if (watcher.gone) return
+        if ('gap' in chunk) {
+          const { to, reason } = chunk.gap
+          watcher.next = to
+          watcher.sink.control({ type: 'gap', from, to, reason })
+        } else give(watcher, from, chunk.bytes)
+      }
+    } finally {
+      watcher.catchingUp = false
+    }
+  }
+
+  const give = (watcher: Watcher, offset: number, bytes: Buffer) => {
+    watcher.next = offset + bytes.length
+    if (!watcher.sink.bytes(offset, bytes)) watcher.ready = false
+  }
+
+  const requests: {
+    [Type in Request['type']]: (watcher: Watcher, request: Extract<Request, { type: Type }>) => void
+  } = {
+    break: (watcher) => {
+      if (watcher !== writer)
+        return watcher.sink.control({ type: 'error', error: 'only who types may send a break' })
+      if (!deps.sendBreak())
+        watcher.sink.control({ type: 'error', error: 'no break was sent: the line is down, or has none' })
+    },
+    write: (watcher) => ask(watcher, 'write'),
+    take: (watcher) => ask(watcher, 'take'),
+    force: (watcher) => ask(watcher, 'force'),
+    release: (watcher) => {
+      watcher.wants = false
+      if (watcher !== writer) return
+      giveKeyboard(undefined, 'given up')
+      const next = watchers.values().find((each) => each.wants)
+      if (next) giveKeyboard(next, 'the one who typed has given it up')
+      tell({ type: 'watchers', watchers: views() })
+    },
+    resize: (watcher, { columns, rows }) => tell({ type: 'resize', columns, rows, by: watcher.id }),
+    ping: (watcher) => watcher.sink.control({ type: 'pong', offset: watcher.next }),
+  }
+
+  const ask = (watcher: Watcher, mode: Exclude<Mode, 'read'>) => {
+    if (!deps.allows(watcher.visitor, mode))
+      return watcher.sink.control({ type: 'error', error: deniedText(mode) })
+    seek(watcher, mode, false)
+    tell({ type: 'watchers', watchers: views() })
+  }
+
+  return {
+    attach(visitor, options, sink) {
+      for (const mode of new Set<Mode>(['read', options.mode]))
+        if (!deps.allows(visitor, mode)) throw new LeaseholdError('forbidden', deniedText(mode))
+      if (watchers.size >= deps.limits.watchers)
+        throw new LeaseholdError(
+          'conflict',
+          `Console of node ${deps.node().uuid} has ${watchers.size} watchers, as many as it may; try again when one has left.`,
+        )
+      const { start, end } = deps.extent()
+      const wanted = options.offset ?? end - (options.scrollbackBytes ?? deps.limits.scrollbackBytes)
+      const watcher: Watcher = {
+        id: randomUUID(),
+        visitor,
+        since: new Date().toISOString(),
+        sink,
+        next: Math.min(end, Math.max(start, wanted)),
+        ready: true,
+        catchingUp: false,
+        wants: false,
+        gone: false,
+      }
+      watchers.set(watcher.id, watcher)
+      deps.record(visitor, 'watch')
+      if (options.mode !== 'read' && writer === undefined) {
+        // Told in the greeting.
+        writer = watcher
+        typedAtMs = performance.now()
+        deps.record(visitor, 'write')
+      }
+      const { state, reason } = deps.status()
+      sink.control({
+        type: 'hello',
+        node: deps.node(),
+        watcher: watcher.id,
+        mode: writer === watcher ? 'write' : 'read',
+        offset: watcher.next,
+        start,
+        end,
+        state,
+        reason,
+        power_state: deps.powerState(),
+        watchers: views(),
+      })
+      if (options.offset !== undefined && options.offset < start)
+        sink.control({ type: 'gap', from: options.offset, to: start, reason: 'no longer kept, or not yours' })
+      if (options.mode !== 'read') seek(watcher, options.mode, true)
+      for (const each of watchers.values())
+        if (each !== watcher) each.sink.control({ type: 'watchers', watchers: views() })
+      void catchUp(watcher)
+      return {
+        node: deps.node(),
+        write(bytes) {
+          if (watcher.gone || watcher !== writer) return true
+          typedAtMs = performance.now()
+          return deps.write(bytes)
+        },
+        request(request) {
+          if (!watcher.gone) requests[request.type](watcher, request as never)
+        },
+        drained() {
+          if (watcher.ready || watcher.gone) return
+          watcher.ready = true
+          void catchUp(watcher)
+        },
+        close: () => leave(watcher),
+      }
+    },
+    deliver(offset, bytes) {
+      for (const watcher of watchers.values())
+        if (watcher.ready && !watcher.catchingUp && watcher.next === offset) give(watcher, offset, bytes)
+    },
+    skipped() {
+      for (const watcher of watchers.values()) if (watcher.ready) void catchUp(watcher)
+    },
+    tell,
+    writable: () => writer?.sink.writable(),
+    judge(endingOf) {
+      for (const watcher of [...watchers.values()]) {
+        const ending = endingOf(watcher.visitor)
+        if (ending) cut(watcher, ending)
+      }
+    },
+    *visitors() {
+      for (const watcher of watchers.values()) yield watcher.visitor
+    },
+    views,
+    expel(id) {
+      const watcher = watchers.get(id)
+      if (watcher) cut(watcher, 'replaced')
+      return watcher !== undefined
+    },
+    get size() {
+      return watchers.size
+    },
+  }
+}
+
+/** The rule that a mode asks, in Ironic's words for one that does not hold. */
+const deniedText = (mode: Mode): string =>
+  `Access was denied to the following resource: leasehold:console:${mode}`
+
+const isSameUser = (left: Visitor, right: Visitor): boolean =>
+  left.caller.userId !== null &&
+  left.caller.userId === right.caller.userId &&
+  left.caller.projectId === right.caller.projectId
+
+const viewOf = (watcher: Watcher, writes: boolean): WatcherView => ({
+  id: watcher.id,
+  user: watcher.visitor.caller.userName,
+  project: watcher.visitor.caller.projectName,
+  mode: writes ? 'write' : 'read',
+  door: watcher.visitor.door,
+  since: watcher.since,
+})

@@ -1,0 +1,359 @@
+/** Keeps the consoles that are this process's to keep: takes free ones, follows their nodes, gives up what it must. */
+import { randomUUID } from 'node:crypto'
+import { join } from 'node:path'
+import type { Logger } from 'pino'
+import { type Caller, consoleTarget, nodeTarget, type Policy } from '../access/index.ts'
+import { createRecorder } from '../audit/index.ts'
+import type { Config } from '../config.ts'
+import { LeaseholdError } from '../errors.ts'
+import type { Hardware } from '../hardware/index.ts'
+import { findNode } from '../inventory/index.ts'
+import type { Db } from '../store/index.ts'
+import { beginSpan, type Held, heldConsoles, noteConsoles, type Span } from './consoles.sql.ts'
+import { type HolderLink, holdLink, silentMs } from './holder-link.ts'
+import { enterHolder, giveUp, type Holder, leaveHolder, purgeHolders, takeFree } from './holders.sql.ts'
+import { type Limits, readJournal, sweep } from './journal/index.ts'
+import { directoryOf, type Kept, keepConsole } from './kept.ts'
+import { type RecheckDeps, recheck } from './recheck.ts'
+import { purgeTickets } from './tickets.sql.ts'
+import type { Ending, Mode, Visitor } from './types.ts'
+
+export interface KeeperDeps extends RecheckDeps {
+  db: Db
+  databaseUrl: string
+  hardware: Hardware
+  policy: Policy
+  config: Config
+  log: Logger
+  /** What to do when a console is kept from now on, or no longer: TCP doors. */
+  onKept?(kept: Kept): void
+  onDropped?(kept: Kept): void
+}
+
+export interface Keeper {
+  start(url: string): Promise<void>
+  stop(): Promise<void>
+  /** The console of a node, if it is kept here; as its row is now when `fresh`. */
+  find(nodeUuid: string, fresh?: boolean): Promise<Kept | undefined>
+  all(): Iterable<Kept>
+  readonly journalRoot: string
+}
+
+/** How often free consoles are looked for, milliseconds. */
+const takeEveryMs = 1_000
+/** How often everything that is kept is read again: changes are told of at once, this is for what went unheard. */
+const refreshEveryMs = 5_000
+const noteEveryMs = 1_000
+const choresEveryMs = 60_000
+/** Within a second of a token's end its watcher is gone. */
+const recheckEveryMs = 400
+/** A console that its preferred holder does not take is anybody's. */
+const graceMs = 3_000
+const takenAtOnce = 2_000
+/** A driver asks a silent machine for so long, again and again, before it gives up one try. */
+const openTimeoutMs = 15_000
+
+export function createKeeper(deps: KeeperDeps): Keeper {
+  const { db, config, hardware, policy } = deps
+  const log = deps.log.child({ room: 'console' })
+  const journalRoot = join(config.data, 'consoles')
+  const limits: Limits = {
+    segmentBytes: 1024 * 1024,
+    maxBytes: config['console.journal_mb_per_node'] * 1024 * 1024,
+    maxAgeMs: config['console.journal_days'] * 86_400_000,
+  }
+  const recorder = createRecorder(db)
+  const kept = new Map<string, Kept>()
+  let holder: Holder | undefined
+  let link: HolderLink | undefined
+  let stopping = false
+  /** Nodes that have changed since they were last read. */
+  const stale = new Set<string>()
+
+  const allows = (visitor: Visitor, mode: Mode, span: Span): boolean =>
+    visitor.proof.kind === 'source' ||
+    policy.allows(`leasehold:console:${mode}`, visitor.caller, consoleTarget(span))
+
+  const record = (visitor: Visitor, what: string, held: Held): void => {
+    const { caller } = visitor
+    recorder
+      .record({
+        request_id: `console-${visitor.door}`,
+        user_id: caller.userId,
+        project_id: caller.projectId,
+        system_scope: caller.systemScope === 'all',
+        action: `CONSOLE ${what}`,
+        path: `/v1/nodes/${held.node.uuid}/console`,
+        target_type: 'node',
+        target_uuid: held.node.uuid,
+        node_uuid: held.node.uuid,
+        owner: held.span.owner,
+        lessee: held.span.lessee,
+        outcome: 'allowed',
+        status: 200,
+        reason: `from ${visitor.address}`,
+      })
+      .catch((error: unknown) =>
+        log.error({ err: error }, 'audit: a console’s visitor could not be recorded'),
+      )
+  }
+
+  const openLine = async (
+    nodeUuid: string,
+    ...[remembered, events, signal]: Parameters<Parameters<typeof keepConsole>[0]['open']>
+  ) => {
+    const node = await findNode(db, { uuid: nodeUuid })
+    if (!node) throw new LeaseholdError('not-found', 'the node is gone')
+    const implementation = hardware.implementation(node, 'console')
+    if (!implementation.open)
+      throw new LeaseholdError(
+        'invalid',
+        `console_interface ${implementation.name} has no serial line; set another one.`,
+      )
+    implementation.validate(node)
+    return implementation.open(node, events, {
+      signal,
+      whenTaken: config['console.when_taken'],
+      keepAliveMs: config['console.keep_alive_ms'],
+      remembered,
+    })
+  }
+
+  const keep = (held: Held): Kept => {
+    const one = keepConsole({
+      held,
+      journalRoot,
+      limits,
+      log,
+      open: (...args) => openLine(held.node.uuid, ...args),
+      openTimeoutMs,
+      alive: () => link?.alive() ?? false,
+      allows,
+      record,
+      hub: {
+        watchers: config['console.max_watchers'],
+        scrollbackBytes: config['console.scrollback_kb'] * 1024,
+      },
+      changed: () => {},
+    })
+    kept.set(held.node.uuid, one)
+    deps.onKept?.(one)
+    return one
+  }
+
+  const drop = async (one: Kept, ending: Ending): Promise<void> => {
+    if (kept.get(one.held.node.uuid) === one) kept.delete(one.held.node.uuid)
+    deps.onDropped?.(one)
+    await one.close(ending)
+  }
+
+  /** Writes walls down, until the database has them. */
+  const settleWalls = async (one: Kept): Promise<void> => {
+    for (const [spanId, offset] of one.walls) {
+      const { node, fence } = one.held
+      if (await beginSpan(db, (holder as Holder).id, { nodeUuid: node.uuid, fence }, spanId, offset))
+        one.wallStands(spanId)
+    }
+  }
+
+  /** A wall that was built before this process was killed, and not written down. */
+  const withWall = async (held: Held): Promise<Held> => {
+    if (held.span.start !== null) return held
+    const from = Math.max(0, held.endOffset - limits.segmentBytes)
+    for await (const entry of readJournal(directoryOf(journalRoot, held.node.uuid), { from }))
+      if (entry.mark?.kind === 'wall' && entry.mark.span === held.span.id)
+        return { ...held, span: { ...held.span, start: entry.offset } }
+    return held
+  }
+
+  /** Reads what is held, all or some nodes, and brings what is kept into line with it. */
+  const refresh = async (nodeUuids?: readonly string[]): Promise<void> => {
+    if (!holder || stopping) return
+    const { id } = holder
+    const rows = await heldConsoles(db, id, nodeUuids)
+    if (id !== holder?.id || !link?.alive()) return
+    const lingerMs = config['console.off_linger_seconds'] * 1000
+    for (const held of rows.values()) {
+      const one = kept.get(held.node.uuid)
+      const overdue = held.offAt !== null && Date.now() - held.offAt.getTime() > lingerMs
+      if (one && one.held.fence === held.fence && !overdue) one.update(held)
+      else if (one) await drop(one, overdue ? 'disabled' : 'unavailable')
+      if (overdue) await giveUp(db, id, { nodeUuid: held.node.uuid, fence: held.fence })
+      else if (!kept.has(held.node.uuid)) {
+        const known = await withWall(held)
+        if (id === holder?.id && !kept.has(held.node.uuid)) keep(known)
+      }
+    }
+    const gone = (nodeUuids ?? [...kept.keys()]).flatMap((uuid) =>
+      rows.has(uuid) ? [] : (kept.get(uuid) ?? []),
+    )
+    for (const one of gone) await drop(one, 'unavailable')
+    for (const one of kept.values()) if (one.walls.size > 0) await settleWalls(one)
+  }
+
+  /** One reading at a time: an older one never comes after a newer one. */
+  let reading: Promise<void> = Promise.resolve()
+  const refreshInTurn = (nodeUuids?: readonly string[]): Promise<void> => {
+    const turn = reading.then(() => refresh(nodeUuids))
+    reading = turn.catch((error: unknown) =>
+      log.warn({ err: error }, 'consoles could not be read; tried again'),
+    )
+    return turn
+  }
+
+  const onChange = (nodeUuid: string) => {
+    if (!kept.has(nodeUuid)) {
+      void take()
+      return
+    }
+    if (stale.size === 0)
+      setImmediate(() => {
+        const uuids = [...stale]
+        stale.clear()
+        refreshInTurn(uuids).catch(() => {})
+      })
+    stale.add(nodeUuid)
+  }
+
+  let taking = false
+  const take = async (): Promise<void> => {
+    if (taking || stopping || !holder || !link?.alive()) return
+    taking = true
+    try {
+      const taken = await takeFree(db, holder, { silentMs, graceMs, most: takenAtOnce })
+      if (taken.length > 0) await refreshInTurn(taken.map(({ nodeUuid }) => nodeUuid))
+    } catch (error) {
+      log.warn({ err: error }, 'free consoles could not be taken; tried again')
+    } finally {
+      taking = false
+    }
+  }
+
+  const note = async (): Promise<void> => {
+    if (!holder) return
+    const notes = [...kept.values()].flatMap((one) => one.note() ?? [])
+    await noteConsoles(db, holder.id, notes)
+  }
+
+  /** Cuts watchers whose token, role or node is gone. While that cannot be found out, nobody is cut or let in. */
+  const judge = async (): Promise<void> => {
+    const visitors = [...kept.values()].flatMap((one) => [...one.hub.visitors()])
+    if (visitors.length === 0) return
+    const callers = await recheck(deps, visitors)
+    for (const one of kept.values()) {
+      const verdicts = new Map<Caller, boolean>()
+      one.hub.judge((visitor) => {
+        const caller = callers.get(visitor)
+        if (caller === undefined) return undefined
+        if (caller === null) return 'unauthenticated'
+        visitor.caller = caller
+        const known = verdicts.get(caller)
+        const may = known ?? (allows(visitor, 'read', one.held.span) && seesNode(visitor, one.held))
+        verdicts.set(caller, may)
+        return may ? undefined : 'forbidden'
+      })
+    }
+  }
+  const seesNode = ({ caller, proof }: Visitor, { span }: Held): boolean =>
+    proof.kind === 'source' || policy.allows('baremetal:node:get', caller, nodeTarget(span))
+
+  const dropAll = async (ending: Ending): Promise<void> => {
+    await Promise.all([...kept.values()].map((one) => drop(one, ending)))
+  }
+
+  const enter = async (url: string): Promise<void> => {
+    const entered: Holder = {
+      id: randomUUID(),
+      hostname: config['conductor.host'],
+      conductorGroup: config['conductor.group'],
+      drivers: [...hardware.types.keys()],
+      url: config['console.internal_url'] ?? url,
+    }
+    await enterHolder(db, entered)
+    holder = entered
+    link = holdLink({
+      databaseUrl: deps.databaseUrl,
+      holder: entered.id,
+      log,
+      onChange,
+      onConnected: () => {
+        refreshInTurn().catch(() => {})
+        void take()
+      },
+      onLost: () => {
+        holder = undefined
+        void dropAll('unavailable')
+          .then(() => link?.close())
+          .then(() => reenter(url))
+      },
+    })
+  }
+  /** Comes back under a new id: what the old one held may be another's by now. */
+  const reenter = async (url: string): Promise<void> => {
+    while (!stopping) {
+      try {
+        return await enter(url)
+      } catch (error) {
+        log.warn({ err: error }, 'consoles are not kept here yet; tried again')
+        await new Promise((resolve) => setTimeout(resolve, 1_000))
+      }
+    }
+  }
+
+  const timers: NodeJS.Timeout[] = []
+  const every = (ms: number, what: string, work: () => Promise<unknown>) => {
+    let busy = false
+    timers.push(
+      setInterval(() => {
+        if (busy) return
+        busy = true
+        work()
+          .catch((error: unknown) => log.warn({ err: error }, `${what} failed; tried again`))
+          .finally(() => {
+            busy = false
+          })
+      }, ms),
+    )
+  }
+
+  return {
+    journalRoot,
+    async start(url) {
+      await enter(url)
+      every(takeEveryMs, 'taking consoles', take)
+      every(refreshEveryMs, 'reading consoles', () => refreshInTurn())
+      every(noteEveryMs, 'noting consoles', note)
+      every(recheckEveryMs, 'rechecking watchers', judge)
+      every(choresEveryMs, 'tidying consoles', async () => {
+        await purgeTickets(db)
+        await purgeHolders(db)
+        await sweepJournals()
+      })
+    },
+    async stop() {
+      stopping = true
+      for (const timer of timers) clearInterval(timer)
+      await reading
+      await dropAll('stopping')
+      await link?.close()
+      if (holder) await leaveHolder(db, holder.id)
+      holder = undefined
+    },
+    async find(nodeUuid, fresh = false) {
+      if (fresh && kept.has(nodeUuid)) await refreshInTurn([nodeUuid])
+      return kept.get(nodeUuid)
+    },
+    all: () => kept.values(),
+  }
+
+  /** Keeps the journals within their bounds, and forgets those of nodes that are gone. */
+  async function sweepJournals(): Promise<void> {
+    const known = new Set(
+      (await db.selectFrom('consoles').select('node_uuid').execute()).map((row) => row.node_uuid),
+    )
+    await sweep(journalRoot, {
+      limits: { ...limits, totalBytes: config['console.journal_mb'] * 1024 * 1024 },
+      keep: (nodeUuid) => known.has(nodeUuid),
+    })
+  }
+}

@@ -1,0 +1,198 @@
+/** One console that this process keeps: its line, its journal, its watchers, and the wall between tenants. */
+import { rm } from 'node:fs/promises'
+import type { Logger } from 'pino'
+import type { Line, LineEvents } from '../hardware/index.ts'
+import type { Held, Noted, Span } from './consoles.sql.ts'
+import { createHub, type Hub, type HubDeps } from './hub.ts'
+import { type Journal, journalDirectory, type Limits, openJournal, readJournal } from './journal/index.ts'
+import { type Supervisor, superviseLine } from './supervisor.ts'
+import type { Ending, LineStatus, Mode, Visitor } from './types.ts'
+
+export interface KeptDeps {
+  held: Held
+  journalRoot: string
+  limits: Limits
+  log: Logger
+  /** Opens the line of the node as it is now. */
+  open(remembered: Held['remembered'], events: LineEvents, signal: AbortSignal): Promise<Line>
+  openTimeoutMs: number
+  /** Whether this process surely still holds the console. */
+  alive(): boolean
+  allows(visitor: Visitor, mode: Mode, span: Span): boolean
+  record(visitor: Visitor, what: string, node: Held): void
+  hub: HubDeps['limits']
+  /** There is something to write down. */
+  changed(): void
+}
+
+export interface Kept {
+  readonly held: Held
+  readonly hub: Hub
+  readonly status: LineStatus
+  readonly tcpPort: number | null
+  setTcpPort(port: number | null): void
+  /** Takes in what has changed about the node. */
+  update(held: Held): void
+  /** Walls that are built here and not yet in the database: span by offset. */
+  readonly walls: ReadonlyMap<string, number>
+  wallStands(spanId: string): void
+  /** What is to be written down, if it has changed since; `force`: in any case. */
+  note(): Noted | undefined
+  /** Cuts everybody, lets go of the line, closes the journal. */
+  close(ending: Ending): Promise<void>
+}
+
+/** Where the journal of a node is kept. */
+export const directoryOf = (root: string, nodeUuid: string): string => journalDirectory(root, nodeUuid)
+
+/** Forgets what a node's console has shown. */
+export const forgetJournal = (root: string, nodeUuid: string): Promise<void> =>
+  rm(directoryOf(root, nodeUuid), { recursive: true, force: true })
+
+export function keepConsole(deps: KeptDeps): Kept {
+  const directory = directoryOf(deps.journalRoot, deps.held.node.uuid)
+  const journal: Journal = openJournal({
+    directory,
+    fence: deps.held.fence,
+    minimumOffset: deps.held.endOffset,
+    limits: deps.limits,
+  })
+  const walls = new Map<string, number>()
+  let held = deps.held
+  let remembered = held.remembered
+  let tcpPort: number | null = null
+  let dirty = true
+
+  /** The first offset that tenants of the present span may see. */
+  const spanStart = () => Math.max(held.span.start ?? walls.get(held.span.id) ?? journal.end, journal.start)
+  const changed = () => {
+    dirty = true
+    deps.changed()
+  }
+
+  const hub = createHub({
+    node: () => held.node,
+    status: () => supervisor.status,
+    powerState: () => held.powerState,
+    extent: () => ({ start: spanStart(), end: journal.end }),
+    read: (offset, most) => readAt(directory, offset, Math.min(offset + most, journal.end)),
+    write: (bytes) => !deps.alive() || supervisor.write(bytes),
+    sendBreak: () => supervisor.sendBreak(),
+    allows: (visitor, mode) => deps.allows(visitor, mode, held.span),
+    record: (visitor, what) => deps.record(visitor, what, held),
+    limits: deps.hub,
+  })
+
+  const happened = (event: string) => {
+    journal.mark({ kind: 'event', event })
+    hub.tell({ type: 'event', event, at: new Date().toISOString() })
+  }
+
+  const supervisor: Supervisor = superviseLine({
+    open: (events, signal) => deps.open(remembered, events, signal),
+    openTimeoutMs: deps.openTimeoutMs,
+    data(bytes) {
+      if (!deps.alive()) throw new Error('this process no longer holds the console')
+      const offset = journal.append(bytes)
+      dirty = true
+      hub.deliver(offset, bytes)
+    },
+    remember(session) {
+      remembered = session
+      changed()
+    },
+    noted: happened,
+    writable: () => hub.writable(),
+    changed(status, before) {
+      changed()
+      const { state, reason } = status
+      hub.tell({ type: 'state', state, reason, at: status.since.toISOString() })
+      if (state === 'up') journal.mark({ kind: 'line', state: 'up' })
+      if (before.state === 'up') journal.mark({ kind: 'line', state: 'lost', ...(reason ? { reason } : {}) })
+    },
+  })
+
+  /** From here on the journal is of another tenancy. Whoever may not see that is cut before another byte comes. */
+  const wall = (span: Span) => {
+    journal.mark({ kind: 'wall' })
+    walls.set(span.id, journal.end)
+    held = { ...held, span }
+    hub.judge((visitor) => {
+      if (visitor.proof.kind === 'source') return 'lease-ended'
+      return deps.allows(visitor, 'read', span) ? undefined : 'lease-ended'
+    })
+    hub.tell({ type: 'wall', offset: journal.end, at: new Date().toISOString() })
+    deps.log.info({ node: held.node.uuid, offset: journal.end }, 'the console has changed hands')
+  }
+
+  if (held.span.start === null) walls.set(held.span.id, journal.end)
+
+  return {
+    get held() {
+      return held
+    },
+    hub,
+    get status() {
+      return supervisor.status
+    },
+    get tcpPort() {
+      return tcpPort
+    },
+    setTcpPort(port) {
+      tcpPort = port
+      changed()
+    },
+    update(next) {
+      const before = held
+      if (next.span.id !== before.span.id) wall(next.span)
+      held = next
+      if (next.powerState !== before.powerState && next.powerState) happened(next.powerState)
+      if (next.provisionState !== before.provisionState) happened(`provision state ${next.provisionState}`)
+      if (next.access !== before.access) supervisor.reopen('the way to the machine has changed')
+    },
+    walls,
+    wallStands: (spanId) => void walls.delete(spanId),
+    note() {
+      if (!dirty) return undefined
+      dirty = false
+      const { state, reason, since } = supervisor.status
+      return {
+        nodeUuid: held.node.uuid,
+        fence: held.fence,
+        state,
+        reason,
+        since,
+        end: journal.end,
+        tcpPort,
+        remembered,
+      }
+    },
+    async close(ending) {
+      hub.judge(() => ending)
+      await supervisor.close()
+      journal.close()
+    },
+  }
+}
+
+/** The next bytes from an offset on, or the gap there: what is between two marks. */
+async function readAt(
+  directory: string,
+  from: number,
+  to: number,
+): Promise<{ bytes: Buffer } | { gap: { to: number; reason: string } }> {
+  const parts: Buffer[] = []
+  let next = from
+  for await (const entry of readJournal(directory, { from, to })) {
+    if (entry.bytes) {
+      parts.push(entry.bytes)
+      next += entry.bytes.length
+      continue
+    }
+    if (entry.mark.kind !== 'gap') continue
+    if (parts.length > 0) break
+    return { gap: { to: Number(entry.mark.to), reason: String(entry.mark.reason) } }
+  }
+  // What the disk does not give though it should: a gap, so that nobody waits for it for ever.
+  return next > from ? { bytes: Buffer.concat(parts) } : { gap: { to, reason: 'not recorded' } }
+}
