@@ -18,7 +18,6 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   provision: ['store', 'hardware', 'inventory'],
   console: ['store', 'access', 'hardware', 'inventory', 'audit'],
   scheduling: ['store', 'inventory', 'provision'],
-  console: ['store', 'access', 'hardware', 'inventory', 'audit'],
   api: ['store', 'access', 'hardware', 'inventory', 'provision', 'scheduling', 'audit', 'console'],
 }
 /** Files beside the rooms that put them together. */

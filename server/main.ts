@@ -4,6 +4,7 @@ import pino from 'pino'
 import { bootstrap, createAuthenticator, loadPolicy, PolicyFileError, watchPolicy } from './access/index.ts'
 import { createApp } from './api/app.ts'
 import { type Config, ConfigError, helpText, loadConfig } from './config.ts'
+import { createConsoles } from './console/index.ts'
 import { startDemo } from './demo.ts'
 import { messageOf } from './errors.ts'
 import { createCredentials } from './first-start.ts'
@@ -131,6 +132,15 @@ async function run(config: Config): Promise<void> {
     })
     const conductors = createConductorDirectory(db, config['conductor.liveness_seconds'])
     const allocator = createAllocator({ db, config, log })
+    const consoles = createConsoles({
+      db,
+      databaseUrl: store.url,
+      config,
+      log,
+      hardware,
+      policy,
+      authenticator,
+    })
     const app = await createApp({
       config,
       db,
@@ -141,6 +151,7 @@ async function run(config: Config): Promise<void> {
       provisioner,
       conductors,
       allocator,
+      consoles,
     })
     await app.ready()
     const demo = config.demo
@@ -156,6 +167,9 @@ async function run(config: Config): Promise<void> {
     const { host, port } = config.listen
     const address = await asOption(`--listen ${host}:${port}`, app.listen({ host, port }))
     opened.push({ name: 'api', close: () => closeApi(app) })
+    await consoles.start(address)
+    // First of all: its watchers are told, and its lines given back while everything they need still stands.
+    opened.push({ name: 'consoles', close: () => consoles.stop() })
     announce(config, address, await credentials.listening(address))
   } catch (error) {
     // What is stopped while it starts misses what was closed already.

@@ -31,7 +31,8 @@ import { runbookTraitRoutes } from './baremetal/runbook-traits.ts'
 import { runbookRoutes } from './baremetal/runbooks.ts'
 import { shardRoutes } from './baremetal/shards.ts'
 import { volumeRoutes } from './baremetal/volumes.ts'
-import { answerBrokenRequest, answerUnreadableUrl } from './connection.ts'
+import { answerBrokenRequest, answerUnreadableUrl, refuseUpgrade } from './connection.ts'
+import { ownConsoleRoutes } from './console/routes.ts'
 import type { ApiDeps } from './deps.ts'
 import { registerIdentity } from './identity/index.ts'
 import { parseJson } from './json.ts'
@@ -76,6 +77,7 @@ export const baremetalRoutes = (deps: ApiDeps): Route[] => [
   ...ramdiskRoutes(deps),
   ...eventRoutes(deps),
   ...auditRoutes(deps),
+  ...ownConsoleRoutes(deps),
 ]
 
 const bodyLimitBytes = 1024 * 1024
@@ -109,6 +111,9 @@ export async function createApp(deps: ApiDeps): Promise<FastifyInstance> {
   const { config } = deps
   // Nothing here depends on `Expect`; Node would answer what it does not know with an empty 417.
   app.server.on('checkExpectation', (...call) => app.server.emit('request', ...call))
+  app.server.on('upgrade', (request, socket, head) => {
+    if (!deps.consoles.upgrade(request, socket, head)) refuseUpgrade(socket)
+  })
   // Methods that nothing here has get 405 like any other.
   for (const method of METHODS)
     if (method !== 'CONNECT' && !app.supportedMethods.includes(method))

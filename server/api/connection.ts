@@ -1,6 +1,7 @@
 /** What is answered to what is no HTTP request: too large a header, a broken one, one that never ends. */
 import { randomUUID } from 'node:crypto'
 import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { routingBody } from './baremetal/errors.ts'
 import { versionHeaders } from './baremetal/versions.ts'
@@ -31,6 +32,24 @@ export function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Socket
       ].join('\r\n'),
     )
   socket.destroySoon()
+}
+
+/** Answers an HTTP upgrade where nothing can be upgraded. */
+export function refuseUpgrade(socket: Duplex): void {
+  const body = JSON.stringify(
+    routingBody(404, 'There is no WebSocket here; a console is at /v1/nodes/NODE/console.'),
+  )
+  socket.on('error', () => {})
+  socket.end(
+    [
+      'HTTP/1.1 404 Not Found',
+      'content-type: application/json; charset=utf-8',
+      `content-length: ${Buffer.byteLength(body)}`,
+      'connection: close',
+      '',
+      body,
+    ].join('\r\n'),
+  )
 }
 
 /** Answers a URL that cannot be read. No hook has run by then. */

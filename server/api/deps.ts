@@ -2,6 +2,7 @@
 import type { Logger } from 'pino'
 import type { Authenticator, Policy } from '../access/index.ts'
 import type { Config } from '../config.ts'
+import type { Consoles } from '../console/index.ts'
 import type { Hardware } from '../hardware/index.ts'
 import type { ConductorDirectory } from '../inventory/index.ts'
 import type { Provisioner } from '../provision/index.ts'
@@ -18,4 +19,5 @@ export interface ApiDeps {
   provisioner: Provisioner
   conductors: ConductorDirectory
   allocator: Allocator
+  consoles: Consoles
 }

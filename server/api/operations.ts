@@ -1,7 +1,7 @@
 /** For those who run the service: whether it lives, whether it can work, and its metrics. */
 import type { FastifyInstance } from 'fastify'
 import { sql } from 'kysely'
-import { collectDefaultMetrics, Histogram, Registry } from 'prom-client'
+import { collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import type { ApiDeps } from './deps.ts'
 
 /** Adds `/healthz`, `/readyz` and `/metrics`. They tell nothing of any tenant. */
@@ -14,6 +14,23 @@ export function registerOperations(app: FastifyInstance, deps: ApiDeps): void {
     labelNames: ['method', 'route', 'status'],
     buckets: [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 30],
     registers: [registry],
+  })
+  new Gauge({
+    name: 'leasehold_consoles',
+    help: 'Consoles that this process keeps, by state.',
+    labelNames: ['state'],
+    registers: [registry],
+    collect() {
+      for (const [state, count] of Object.entries(deps.consoles.census().states)) this.set({ state }, count)
+    },
+  })
+  new Gauge({
+    name: 'leasehold_console_watchers',
+    help: 'Watchers of consoles that this process keeps.',
+    registers: [registry],
+    collect() {
+      this.set(deps.consoles.census().watchers)
+    },
   })
   app.addHook('onResponse', async (request, reply) => {
     const route = request.routeOptions.url ?? 'none'

@@ -11,6 +11,7 @@ import {
   loadPolicy,
 } from '../access/index.ts'
 import { type Config, defaultConfig } from '../config.ts'
+import { createConsoles } from '../console/index.ts'
 import { createHardware } from '../hardware/index.ts'
 import { createConductorDirectory } from '../inventory/index.ts'
 import { createProvisioner, type Provisioner } from '../provision/index.ts'
@@ -104,7 +105,27 @@ export async function testApi(own: Partial<Config> = {}): Promise<TestApi> {
   })
   const conductors = createConductorDirectory(db, config['conductor.liveness_seconds'])
   const allocator = createAllocator({ db, config, log })
-  const deps = { config, db, log, authenticator, policy, hardware, provisioner, conductors, allocator }
+  const consoles = createConsoles({
+    db,
+    databaseUrl: store.url,
+    config,
+    log,
+    hardware,
+    policy,
+    authenticator,
+  })
+  const deps = {
+    config,
+    db,
+    log,
+    authenticator,
+    policy,
+    hardware,
+    provisioner,
+    conductors,
+    allocator,
+    consoles,
+  }
   const app = await createApp(deps)
   await app.ready()
   await provisioner.start()
@@ -162,6 +183,7 @@ export async function testApi(own: Partial<Config> = {}): Promise<TestApi> {
       }
     },
     async close() {
+      await consoles.stop()
       await app.close()
       await allocator.stop()
       await provisioner.stop()

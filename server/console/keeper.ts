@@ -33,8 +33,10 @@ export interface KeeperDeps extends RecheckDeps {
 export interface Keeper {
   start(url: string): Promise<void>
   stop(): Promise<void>
-  /** The console of a node, if it is kept here; as its row is now when `fresh`. */
-  find(nodeUuid: string, fresh?: boolean): Promise<Kept | undefined>
+  /** The console of a node, if it is kept here. */
+  get(nodeUuid: string): Kept | undefined
+  /** The same, after its row has been read again. */
+  getFresh(nodeUuid: string): Promise<Kept | undefined>
   all(): Iterable<Kept>
   readonly journalRoot: string
 }
@@ -44,6 +46,8 @@ const takeEveryMs = 1_000
 /** How often everything that is kept is read again: changes are told of at once, this is for what went unheard. */
 const refreshEveryMs = 5_000
 const noteEveryMs = 1_000
+/** A change of state is written down so soon, with those of others. */
+const noteSoonMs = 50
 const choresEveryMs = 60_000
 /** Within a second of a token's end its watcher is gone. */
 const recheckEveryMs = 400
@@ -134,7 +138,7 @@ export function createKeeper(deps: KeeperDeps): Keeper {
         watchers: config['console.max_watchers'],
         scrollbackBytes: config['console.scrollback_kb'] * 1024,
       },
-      changed: () => {},
+      changed: noteSoon,
     })
     kept.set(held.node.uuid, one)
     deps.onKept?.(one)
@@ -229,6 +233,13 @@ export function createKeeper(deps: KeeperDeps): Keeper {
     }
   }
 
+  let noteTimer: NodeJS.Timeout | undefined
+  const noteSoon = () => {
+    noteTimer ??= setTimeout(() => {
+      noteTimer = undefined
+      note().catch((error: unknown) => log.warn({ err: error }, 'consoles could not be noted; tried again'))
+    }, noteSoonMs)
+  }
   const note = async (): Promise<void> => {
     if (!holder) return
     const notes = [...kept.values()].flatMap((one) => one.note() ?? [])
@@ -333,14 +344,16 @@ export function createKeeper(deps: KeeperDeps): Keeper {
     async stop() {
       stopping = true
       for (const timer of timers) clearInterval(timer)
+      clearTimeout(noteTimer)
       await reading
       await dropAll('stopping')
       await link?.close()
       if (holder) await leaveHolder(db, holder.id)
       holder = undefined
     },
-    async find(nodeUuid, fresh = false) {
-      if (fresh && kept.has(nodeUuid)) await refreshInTurn([nodeUuid])
+    get: (nodeUuid) => kept.get(nodeUuid),
+    async getFresh(nodeUuid) {
+      await refreshInTurn([nodeUuid])
       return kept.get(nodeUuid)
     },
     all: () => kept.values(),

@@ -162,8 +162,6 @@ export interface ManagementInterface extends Implementation {
 export interface ConsoleInterface extends Implementation {
   start?(node: Node, bounds: Bounds): Promise<MachineChanges>
   stop?(node: Node, bounds: Bounds): Promise<MachineChanges>
-  /** Where an enabled console is: `{type, url}`. */
-  info?(node: Node): Record<string, unknown>
   /**
    * Opens the machine's serial line and keeps it until `close` or `lost`. It opens one line and does not try again:
    * that is its caller's affair.

@@ -55,41 +55,11 @@ export function createWebsocketDoor(deps: WebsocketDoorDeps): WebsocketDoor {
   }, pingEveryMs)
   pinging.unref()
 
-  const welcome = async (asked: Asked, request: IncomingMessage, socket: Duplex, head: Buffer) => {
-    const outlet: { socket?: WebSocket; sink?: Sink } = {}
-    // What comes before the handshake is done waits for it.
-    const early: ((sink: Sink) => void)[] = []
-    const relay: Sink = {
-      bytes(offset, bytes) {
-        if (outlet.sink) return outlet.sink.bytes(offset, bytes)
-        early.push((sink) => void sink.bytes(offset, bytes))
-        return false
-      },
-      control: (message) =>
-        outlet.sink ? outlet.sink.control(message) : early.push((sink) => sink.control(message)),
-      writable: () => outlet.sink?.writable(),
-      ended: (ending) => (outlet.sink ? outlet.sink.ended(ending) : early.push((sink) => sink.ended(ending))),
-    }
+  /** Finds out who comes, and lets them in. */
+  const welcome = async (asked: Asked, request: IncomingMessage, relay: Relay): Promise<Attachment> => {
     const { visitor, ident, mode } = await identify(deps, asked, request)
     const { offset } = asked
-    const attachment = await deps.attach(
-      visitor,
-      ident,
-      { mode, ...(offset === undefined ? {} : { offset }) },
-      relay,
-    )
-    const shake = () =>
-      server.handleUpgrade(request, socket, head, (webSocket) => {
-        socket.off('close', abandoned)
-        outlet.sink = serve(webSocket, attachment, deps.bufferBytes)
-        webSocket.on('pong', () => silent.delete(webSocket))
-        for (const each of early) each(outlet.sink)
-        attachment.drained()
-      })
-    const abandoned = () => attachment.close()
-    socket.once('close', abandoned)
-    if (socket.destroyed) return abandoned()
-    shake()
+    return deps.attach(visitor, ident, { mode, ...(offset === undefined ? {} : { offset }) }, relay.sink)
   }
 
   return {
@@ -100,21 +70,42 @@ export function createWebsocketDoor(deps: WebsocketDoorDeps): WebsocketDoor {
       const asked = readRequest(request)
       if (asked === undefined) return false
       socket.on('error', () => {})
+      const handshake = (then: (webSocket: WebSocket) => void) => {
+        if (!socket.destroyed) server.handleUpgrade(request, socket, head, then)
+      }
       const refuse = (error: unknown) => {
         if (!(error instanceof LeaseholdError))
           deps.log.error({ err: error }, 'a console could not be opened')
         // A page is told nothing of a refused upgrade: it gets in, and is told by the close code.
-        if (offersControl(request) && !socket.destroyed)
-          server.handleUpgrade(request, socket, head, (webSocket) => {
-            const { code, text } = closeCodeFor(error)
-            webSocket.close(code, text)
-            setTimeout(() => webSocket.terminate(), 2_000).unref()
-          })
-        else answerError(socket, error)
+        if (!offersControl(request)) return answerError(socket, error)
+        handshake((webSocket) => {
+          const { code, text } = closeCodeFor(error)
+          webSocket.close(code, text)
+          setTimeout(() => webSocket.terminate(), 2_000).unref()
+        })
       }
-      if (server.clients.size >= connectionsAtMost)
+      if (server.clients.size >= connectionsAtMost) {
         refuse(new LeaseholdError('unavailable', 'Too many consoles are open here; try again later.'))
-      else within(welcome(asked, request, socket, head), helloTimeoutMs).catch(refuse)
+        return true
+      }
+      const relay = createRelay()
+      const coming = welcome(asked, request, relay)
+      within(coming, helloTimeoutMs).then(
+        (attachment) => {
+          if (socket.destroyed) return attachment.close()
+          socket.once('close', () => attachment.close())
+          handshake((webSocket) => {
+            webSocket.on('pong', () => silent.delete(webSocket))
+            relay.open(serve(webSocket, attachment, deps.bufferBytes))
+            attachment.drained()
+          })
+        },
+        (error: unknown) => {
+          refuse(error)
+          // Let in when it was too late.
+          coming.then((attachment) => attachment.close()).catch(() => {})
+        },
+      )
       return true
     },
     async close() {
@@ -124,6 +115,37 @@ export function createWebsocketDoor(deps: WebsocketDoorDeps): WebsocketDoor {
         setTimeout(() => socket.terminate(), 300).unref()
       }
       server.close()
+    },
+  }
+}
+
+/** A sink that keeps the little that is said before the handshake is done. */
+interface Relay {
+  sink: Sink
+  open(sink: Sink): void
+}
+
+function createRelay(): Relay {
+  let opened: Sink | undefined
+  const early: ((sink: Sink) => void)[] = []
+  const pass = (say: (sink: Sink) => void) => {
+    if (opened) say(opened)
+    else early.push(say)
+  }
+  return {
+    sink: {
+      bytes(offset, bytes) {
+        if (opened) return opened.bytes(offset, bytes)
+        early.push((sink) => void sink.bytes(offset, bytes))
+        return false
+      },
+      control: (message) => pass((sink) => sink.control(message)),
+      writable: () => opened?.writable(),
+      ended: (ending) => pass((sink) => sink.ended(ending)),
+    },
+    open(sink) {
+      opened = sink
+      for (const say of early.splice(0)) say(sink)
     },
   }
 }

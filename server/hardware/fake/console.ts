@@ -13,7 +13,6 @@ export const console: ConsoleInterface = {
     await operate(node, 'console.stop', bounds)
     return { console_enabled: false }
   },
-  info: (node) => ({ type: 'fake', url: `fake://${node.uuid}/console` }),
   async open(node, events, options) {
     events.activating()
     await operate(node, 'console.open', options)

@@ -1,0 +1,117 @@
+/** The way to a console: found, allowed, and at the conductor that keeps it. */
+import { Readable } from 'node:stream'
+import { consoleTarget, type RuleName } from '../../access/index.ts'
+import { findConsole, type Proof, type Span } from '../../console/index.ts'
+import { LeaseholdError } from '../../errors.ts'
+import type { Node } from '../../inventory/index.ts'
+import { denied, nodeFor } from '../baremetal/node-access.ts'
+import type { Call } from '../baremetal/routes.ts'
+import type { ApiDeps } from '../deps.ts'
+
+/** A node's console as far as the database knows it. */
+export type Console = NonNullable<Awaited<ReturnType<typeof findConsole>>>
+
+/**
+ * The node, when the caller sees it and every rule holds for its console as it is now.
+ * @throws LeaseholdError 'not-found', 'forbidden'.
+ */
+export async function consoleFor(
+  deps: ApiDeps,
+  call: Call,
+  ...rules: readonly RuleName[]
+): Promise<{ node: Node; console: Console | undefined }> {
+  const ident = (call.params.node ?? '') as string
+  return consoleOf(deps, call, ident, ...rules)
+}
+
+/** The same for a node that is named elsewhere. */
+export async function consoleOf(
+  deps: ApiDeps,
+  call: Call,
+  ident: string,
+  ...rules: readonly RuleName[]
+): Promise<{ node: Node; console: Console | undefined }> {
+  const node = await nodeFor(deps, call, ident)
+  const console = await findConsole(deps.db, node.uuid)
+  const target = consoleTarget({ ...node, shared_with_owner: console?.span.shared_with_owner ?? false })
+  for (const rule of rules) if (!deps.policy.allows(rule, call.caller, target)) throw denied(rule)
+  return { node, console }
+}
+
+/** @throws LeaseholdError 'conflict' for a console that is off. */
+export function requireConsole(node: Node, console: Console | undefined): Console {
+  if (console) return console
+  throw new LeaseholdError(
+    'conflict',
+    `The console of node ${node.uuid} has never been on; PUT /v1/nodes/${node.uuid}/console {"enabled": true} switches it on.`,
+  )
+}
+
+/** What every ticket for this caller and console has. */
+export const ticketFor = (call: Call, node: Node, console: Console) => ({
+  nodeUuid: node.uuid,
+  spanId: console.span.id,
+  userId: call.caller.userId,
+  projectId: call.caller.projectId,
+  proof: proofOf(call),
+})
+
+function proofOf({ request }: Call): Proof {
+  const header = (name: string) => request.headers[name] as string | undefined
+  const serviceToken = header('x-service-token')
+  return {
+    kind: 'token',
+    token: header('x-auth-token') ?? '',
+    ...(serviceToken === undefined ? {} : { serviceToken }),
+  }
+}
+
+/** Base of WebSocket addresses. */
+export const socketBase = (call: Call): string => call.base.replace(/^http/, 'ws')
+
+const forwardedHeader = 'x-leasehold-forwarded'
+const forwardMs = 30_000
+
+/** The answer of the conductor that keeps the node's console, when that is another one; undefined when it is not. */
+export async function forwarded(deps: ApiDeps, call: Call, node: Pick<Node, 'uuid'>): Promise<unknown> {
+  const { request, reply } = call
+  if (request.headers[forwardedHeader]) return undefined
+  const base = await deps.consoles.keptAt(node.uuid)
+  if (base === undefined) return undefined
+  const passed = [
+    'x-auth-token',
+    'x-service-token',
+    'x-openstack-ironic-api-version',
+    'x-openstack-request-id',
+  ]
+  const headers = Object.fromEntries(
+    passed.flatMap((name) => (request.headers[name] ? [[name, String(request.headers[name])]] : [])),
+  )
+  try {
+    const answer = await fetch(`${base}${request.url}`, {
+      method: request.method,
+      headers: { ...headers, [forwardedHeader]: '1' },
+      signal: AbortSignal.timeout(forwardMs),
+    })
+    call.status = answer.status
+    for (const name of ['content-type', 'content-disposition']) {
+      const value = answer.headers.get(name)
+      if (value) reply.header(name, value)
+    }
+    return answer.body ? Readable.fromWeb(answer.body as never) : ''
+  } catch (error) {
+    throw new LeaseholdError(
+      'unavailable',
+      'The conductor that keeps this console does not answer; try again.',
+      {
+        cause: error,
+        retryAfterSeconds: 1,
+      },
+    )
+  }
+}
+
+/** For those who read a span: whether it is theirs to read. */
+export const mayReadSpan = (deps: ApiDeps, call: Call, span: Span, current: boolean): boolean =>
+  deps.policy.allows('leasehold:console:read', call.caller, consoleTarget(span)) &&
+  (current || call.caller.systemScope === 'all' || deps.config['console.former_tenants_read'])

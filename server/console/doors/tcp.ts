@@ -1,0 +1,142 @@
+/**
+ * TCP doors: one port a console, for programs that can do no better (Nova's serial proxy, telnet). Nobody is asked who
+ * he is, so it is opt-in and only listed sources get in. What is not read is not kept: it is in the journal.
+ */
+import { BlockList, createServer, isIP, type Server, type Socket } from 'node:net'
+import type { Logger } from 'pino'
+import { callerOf } from '../../access/index.ts'
+import { messageOf } from '../../errors.ts'
+import type { Kept } from '../kept.ts'
+import type { Attachment, Visitor } from '../types.ts'
+
+export interface TcpDoorsDeps {
+  host: string
+  ports: { first: number; last: number }
+  sources: readonly string[]
+  log: Logger
+  bufferBytes: number
+}
+
+export interface TcpDoors {
+  open(kept: Kept): void
+  close(kept: Kept): void
+}
+
+/** Connections to one door at once. */
+const connectionsAtMost = 4
+
+export function createTcpDoors(deps: TcpDoorsDeps): TcpDoors {
+  const allowed = listOf(deps.sources)
+  const doors = new Map<Kept, Server>()
+  const taken = new Set<number>()
+
+  const freePort = (from: number): number | undefined => {
+    for (let port = from; port <= deps.ports.last; port += 1) if (!taken.has(port)) return port
+    return undefined
+  }
+
+  const listen = (kept: Kept, from: number) => {
+    const port = freePort(from)
+    if (port === undefined) {
+      deps.log.error(
+        { node: kept.held.node.uuid },
+        `no port of console.tcp_ports ${deps.ports.first}-${deps.ports.last} is free: this console has no TCP door; allow more ports`,
+      )
+      return
+    }
+    taken.add(port)
+    const server = createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: 30_000 }, (socket) =>
+      welcome(kept, socket),
+    )
+    server.maxConnections = connectionsAtMost
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      taken.delete(port)
+      if (doors.get(kept) !== server) return
+      doors.delete(kept)
+      // Another program's port: the next one.
+      if (error.code === 'EADDRINUSE') listen(kept, port + 1)
+      else
+        deps.log.error({ err: error }, `the TCP door of a console could not be opened: ${messageOf(error)}`)
+    })
+    server.on('close', () => taken.delete(port))
+    doors.set(kept, server)
+    server.listen(port, deps.host, () => kept.setTcpPort(port))
+  }
+
+  const welcome = (kept: Kept, socket: Socket) => {
+    const address = plain(socket.remoteAddress ?? '')
+    socket.on('error', () => {})
+    if (!allowed.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4')) {
+      deps.log.warn(
+        { address, node: kept.held.node.uuid },
+        'refused at a TCP door: not in console.tcp_sources',
+      )
+      socket.destroy()
+      return
+    }
+    let attachment: Attachment
+    let pending: Buffer | undefined
+    const type = (bytes: Buffer) => {
+      if (attachment.write(bytes)) return
+      pending = bytes
+      socket.pause()
+    }
+    try {
+      attachment = kept.hub.attach(
+        visitorFrom(address),
+        { mode: 'take', scrollbackBytes: 0 },
+        {
+          bytes: (_offset, bytes) => socket.write(bytes) || socket.writableLength < deps.bufferBytes,
+          control: () => {},
+          writable() {
+            if (pending === undefined) return
+            const bytes = pending
+            pending = undefined
+            type(bytes)
+            if (pending === undefined) socket.resume()
+          },
+          ended: () => {
+            socket.end()
+            setTimeout(() => socket.destroy(), 300).unref()
+          },
+        },
+      )
+    } catch {
+      socket.destroy()
+      return
+    }
+    socket.on('data', type)
+    socket.on('drain', () => attachment.drained())
+    socket.on('close', () => attachment.close())
+  }
+
+  return {
+    open: (kept) => listen(kept, deps.ports.first),
+    close(kept) {
+      const server = doors.get(kept)
+      doors.delete(kept)
+      server?.close()
+    },
+  }
+}
+
+/** An IPv4 address in IPv6's clothes as itself. */
+const plain = (address: string): string => address.replace(/^::ffff:(?=\d+\.)/, '')
+
+function listOf(sources: readonly string[]): BlockList {
+  const list = new BlockList()
+  for (const source of sources) {
+    const [address = '', bits] = source.split('/')
+    const family = isIP(address) === 6 ? 'ipv6' : 'ipv4'
+    list.addSubnet(address, bits === undefined ? (family === 'ipv6' ? 128 : 32) : Number(bits), family)
+  }
+  return list
+}
+
+/** Who comes through a door where nobody is asked. */
+const visitorFrom = (address: string): Visitor => ({
+  caller: callerOf({ authMethod: 'none', roles: [], userName: `tcp ${address}` }),
+  proof: { kind: 'source' },
+  door: 'tcp',
+  address,
+})

@@ -1,0 +1,175 @@
+/** Serial consoles: kept open, recorded, and shown to just those who may see them. */
+import type { IncomingMessage } from 'node:http'
+import type { Duplex } from 'node:stream'
+import type { Logger } from 'pino'
+import { type Authenticator, type Caller, consoleTarget, nodeTarget, type Policy } from '../access/index.ts'
+import type { Config } from '../config.ts'
+import { LeaseholdError } from '../errors.ts'
+import type { Hardware } from '../hardware/index.ts'
+import { findNode, type Node } from '../inventory/index.ts'
+import type { Db } from '../store/index.ts'
+import { findConsole, type Span } from './consoles.sql.ts'
+import { createTcpDoors } from './doors/tcp.ts'
+import { createWebsocketDoor } from './doors/websocket.ts'
+import { attachElsewhere } from './forward.ts'
+import { silentMs } from './holder-link.ts'
+import { holderOf } from './holders.sql.ts'
+import { createKeeper } from './keeper.ts'
+import { directoryOf } from './kept.ts'
+import { recheck } from './recheck.ts'
+import { redeemTicket } from './tickets.sql.ts'
+import { type Attach, type LineState, lineStates, type WatcherView } from './types.ts'
+
+export { findConsole, findSpan, listSpans, type Span, shareSpan } from './consoles.sql.ts'
+export * from './journal/index.ts'
+export { dropTickets, issueTicket } from './tickets.sql.ts'
+export * from './types.ts'
+
+export interface ConsolesDeps {
+  db: Db
+  databaseUrl: string
+  config: Config
+  log: Logger
+  hardware: Hardware
+  policy: Policy
+  authenticator: Authenticator
+}
+
+export interface Consoles {
+  /** Begins to keep consoles; `url` is where other conductors reach this process's API. */
+  start(url: string): Promise<void>
+  /** Cuts everybody and gives every line back. */
+  stop(): Promise<void>
+  attach: Attach
+  /** Takes an HTTP upgrade; false when it is not for a console. */
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): boolean
+  /** Who watches a console that is kept here; undefined for one that is not. */
+  watchers(nodeUuid: string): WatcherView[] | undefined
+  /** Sends one watcher away. */
+  expel(nodeUuid: string, watcherId: string): boolean
+  /** API of the conductor that keeps a node's console, when that is another one. */
+  keptAt(nodeUuid: string): Promise<string | undefined>
+  /** Of what is kept here: how many consoles are in each state, and how many watch. */
+  census(): { states: Record<LineState, number>; watchers: number }
+  /** Where the journal of a node is. */
+  journalOf(nodeUuid: string): string
+}
+
+/** Replaced by access's own once keys have landed. */
+const callersOfKeys = async () => new Map<string, Caller>()
+
+/** A console that has just been switched on, or whose conductor has just died, is waited for so long. */
+const holderWaitMs = 4_000
+const lookAgainMs = 200
+
+export function createConsoles(deps: ConsolesDeps): Consoles {
+  const { db, config, policy } = deps
+  const host = config['console.tcp_listen']
+  const bufferBytes = config['console.watcher_buffer_kb'] * 1024
+  const tcp =
+    host === undefined
+      ? undefined
+      : createTcpDoors({
+          host,
+          ports: config['console.tcp_ports'],
+          sources: config['console.tcp_sources'],
+          log: deps.log,
+          bufferBytes,
+        })
+  const keeper = createKeeper({
+    ...deps,
+    callersOfKeys,
+    onKept: (kept) => tcp?.open(kept),
+    onDropped: (kept) => tcp?.close(kept),
+  })
+  let started = false
+
+  const attach: Attach = async (visitor, ident, options, sink) => {
+    const node = await visibleNode(visitor.caller, ident)
+    const readRule = 'leasehold:console:read'
+    const denied = new LeaseholdError('forbidden', `Access was denied to the following resource: ${readRule}`)
+    for (const until = performance.now() + holderWaitMs; ; ) {
+      const console = await findConsole(db, node.uuid)
+      if (!policy.allows(readRule, visitor.caller, consoleTarget(console?.span ?? node))) throw denied
+      const kept = keeper.get(node.uuid)
+      if (!console || (!node.console_enabled && !kept)) throw switchedOff(node)
+      if (kept) {
+        // What it knows of the node is what the row says now, or it reads it again.
+        const current = kept.held.span.id === console.span.id ? kept : await keeper.getFresh(node.uuid)
+        if (current && current.held.span.id === console.span.id)
+          return current.hub.attach(visitor, options, sink)
+      }
+      const late = performance.now() > until
+      try {
+        return await attachElsewhere(
+          { db, isHere: (uuid) => keeper.get(uuid) !== undefined },
+          visitor,
+          { nodeUuid: node.uuid, name: node.name, spanId: console.span.id },
+          options,
+          sink,
+        )
+      } catch (error) {
+        if (late || !(error instanceof LeaseholdError) || error.code !== 'unavailable') throw error
+      }
+      await new Promise((resolve) => setTimeout(resolve, lookAgainMs))
+    }
+  }
+  /** @throws LeaseholdError 'not-found' for a node that is absent or hidden, the same either way. */
+  const visibleNode = async (caller: Caller, ident: string): Promise<Node> => {
+    const uuid = /^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$/i.test(ident) ? ident.toLowerCase() : undefined
+    const node = ident.length > 255 ? undefined : await findNode(db, uuid ? { uuid } : { name: ident })
+    if (!node || !policy.allows('baremetal:node:get', caller, nodeTarget(node)))
+      throw new LeaseholdError('not-found', `Node ${ident.slice(0, 255)} could not be found.`)
+    return node
+  }
+
+  const websocket = createWebsocketDoor({
+    attach,
+    authenticator: deps.authenticator,
+    recheck: (visitors) => recheck({ ...deps, callersOfKeys }, visitors),
+    redeem: (ticket, cameFrom) => redeemTicket(db, ticket, cameFrom),
+    log: deps.log,
+    bufferBytes,
+  })
+
+  return {
+    async start(url) {
+      await keeper.start(url)
+      started = true
+    },
+    async stop() {
+      if (started) await keeper.stop()
+      await websocket.close()
+    },
+    attach,
+    upgrade: websocket.upgrade,
+    watchers: (nodeUuid) => keeper.get(nodeUuid)?.hub.views(),
+    expel: (nodeUuid, watcherId) => keeper.get(nodeUuid)?.hub.expel(watcherId) ?? false,
+    async keptAt(nodeUuid) {
+      if (keeper.get(nodeUuid)) return undefined
+      return (await holderOf(db, nodeUuid, silentMs))?.url ?? undefined
+    },
+    census() {
+      const states = Object.fromEntries(lineStates.map((state) => [state, 0])) as Record<LineState, number>
+      let watchers = 0
+      for (const kept of keeper.all()) {
+        states[kept.status.state] += 1
+        watchers += kept.hub.size
+      }
+      return { states, watchers }
+    },
+    journalOf: (nodeUuid) => directoryOf(keeper.journalRoot, nodeUuid),
+  }
+}
+
+const switchedOff = (node: Node): LeaseholdError =>
+  new LeaseholdError(
+    'conflict',
+    `The console of node ${node.uuid} is off; PUT /v1/nodes/${node.uuid}/console {"enabled": true} switches it on.`,
+  )
+
+/** What may be read of the journal by who may read this span. */
+export const spanRange = (span: Span, end: number): { from: number; to: number } => ({
+  from: span.start ?? end,
+  to: span.end ?? end,
+})
