@@ -216,6 +216,8 @@ export const rules = [
   // Leasehold's own.
   { name: 'leasehold:audit:list', check: READ_ANY, scopes: BOTH, description: "See what the caller's project did, and what others did to its nodes" },
   { name: 'leasehold:audit:list_all', check: systemReader, scopes: BOTH, description: 'See what everybody did' },
+  { name: 'leasehold:console:list', check: READ_ANY, scopes: BOTH, description: "List the parts of consoles' journals that are the caller's project's" },
+  { name: 'leasehold:console:list_all', check: systemAdmin, scopes: BOTH, description: "List those of everybody" },
   { name: 'leasehold:console:get', check: anyOf(OWN_MEMBER, TENANT_MEMBER_OR_SHARED), scopes: BOTH, description: "See whether a node's console is up, and why not" },
   { name: 'leasehold:console:enable', check: anyOf(OWN_MEMBER, TENANT_MEMBER), scopes: BOTH, description: "Switch a node's console on and off by Leasehold's own route" },
   { name: 'leasehold:console:read', check: TENANT_MEMBER_OR_SHARED, scopes: BOTH, description: 'Watch a console, and read its journal' },

@@ -35,7 +35,7 @@ const words = (request: PolicyRequest): string[] => [
   ...(typeof request.body === 'function' ? ['node'] : []),
 ]
 /** What a caller's tenancy changes nothing about needs to be asked of one situation only. */
-const tenanted = ['node', 'port', 'portgroup', 'connector', 'target', 'allocation', 'runbook']
+const tenanted = ['node', 'span', 'port', 'portgroup', 'connector', 'target', 'allocation', 'runbook']
 const isTenanted = (request: PolicyRequest): boolean => words(request).some((word) => tenanted.includes(word))
 
 /** Who is asked about which: everybody about the leased, and about the others whoever could be mistaken for a tenant. */

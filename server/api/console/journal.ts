@@ -80,7 +80,7 @@ export function journalRoutes(deps: ApiDeps): Route[] {
       method: 'GET',
       path: '/console_spans',
       summary: 'List the parts of journals that are, or were, of the caller’s project (Leasehold’s own)',
-      rules: ['leasehold:console:read'],
+      rules: ['leasehold:console:list', 'leasehold:console:list_all', 'leasehold:console:read'],
       query: { limit, marker: text(), node: uuid() },
       ok: 200,
       handler: async (call) => {
@@ -135,11 +135,10 @@ export function journalRoutes(deps: ApiDeps): Route[] {
 
 /** Whose spans are listed: of one project, or of everybody (null). @throws LeaseholdError 'forbidden'. */
 function spansOf(deps: ApiDeps, call: Call): string | null {
-  const rule = 'leasehold:console:read'
-  if (deps.policy.allows(rule, call.caller)) return null
   const { projectId } = call.caller
-  if (projectId === null || !deps.policy.allows(rule, call.caller, { 'console.tenant': projectId }))
-    throw denied(rule)
+  if (deps.policy.allows('leasehold:console:list_all', call.caller)) return null
+  if (projectId === null || !deps.policy.allows('leasehold:console:list', call.caller))
+    throw denied('leasehold:console:list')
   return projectId
 }
 

@@ -27,7 +27,7 @@ export function ownConsoleRoutes(deps: ApiDeps): Route[] {
       path,
       summary:
         "Show how a node's console is (Leasehold’s own); with an HTTP upgrade: the console itself, a WebSocket",
-      rules: ['baremetal:node:get', 'leasehold:console:get'],
+      rules: ['baremetal:node:get', 'leasehold:console:get', 'leasehold:console:read'],
       ok: 200,
       handler: async (call) => {
         const { node, console } = await consoleFor(deps, call, 'leasehold:console:get')

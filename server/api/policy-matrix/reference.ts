@@ -38,6 +38,8 @@ const tenant = (role: string) => `${systemAdmin} or (role:${role} and project_id
 const withOwner = `${tenant('member')} or (role:member and project_id:%(console.shared_owner)s)`
 const ironicsConsole = ironic['baremetal:node:get_console']?.check_str
 Object.assign(ours, {
+  'leasehold:console:list': { check_str: 'role:reader or role:service', scope_types: scopes },
+  'leasehold:console:list_all': { check_str: systemAdmin, scope_types: scopes },
   'leasehold:console:get': { check_str: `${ironicsConsole} or ${withOwner}`, scope_types: scopes },
   'leasehold:console:enable': { check_str: `${ironicsConsole} or ${tenant('member')}`, scope_types: scopes },
   'leasehold:console:read': { check_str: withOwner, scope_types: scopes },

@@ -1,4 +1,5 @@
 /** For every route the requests that ask its policy rules. */
+import { consoleRequests } from './console-requests.ts'
 import { nodeRequests } from './node-requests.ts'
 import {
   extra,
@@ -158,6 +159,7 @@ export const requests: readonly PolicyRequest[] = [
   ...allocationRequests,
   ...runbookRequests,
   ...systemRequests,
+  ...consoleRequests,
   ...publicRequests,
 ]
 

@@ -274,21 +274,42 @@ async function makeSituation(
       driver_internal_info: info,
       instance_info: info,
       traits: [shared.trait ?? ''],
+      console_enabled: true,
     })
     .where('uuid', '=', node)
     .execute()
+  const span = await api.db
+    .selectFrom('consoles')
+    .select('span_id')
+    .where('node_uuid', '=', node)
+    .executeTakeFirstOrThrow()
   await api.db.updateTable('nodes').set({ provision_state: 'active' }).where('uuid', '=', child).execute()
   const runbookOwner = tenants.owner
   const situation = { name, ...tenants, allocationOwner, runbookOwner }
   const runbook = await fresh(api, 'runbook', situation)
   return {
     ...situation,
-    ids: { ...shared, node, child, port, portgroup, connector, target, entry, allocation, runbook, address },
+    ids: {
+      ...shared,
+      span: span.span_id ?? '',
+      watcher: entry,
+      node,
+      child,
+      port,
+      portgroup,
+      connector,
+      target,
+      entry,
+      allocation,
+      runbook,
+      address,
+    },
     target: {
       'node.owner': tenants.owner,
       ...(tenants.lessee === null ? {} : { 'node.lessee': tenants.lessee }),
       'allocation.owner': allocationOwner,
       'runbook.owner': runbookOwner,
+      'console.tenant': tenants.lessee ?? tenants.owner,
     },
   }
 }
