@@ -21,6 +21,7 @@ let entry: string
 let runbook: string
 let allocation: string
 /** By the word of their path. */
+let span: string
 let parts: Record<'portgroup' | 'connector' | 'target' | 'chassis', string>
 
 beforeAll(async () => {
@@ -136,7 +137,17 @@ async function partsOf(nodeUuid: string): Promise<typeof parts> {
     }),
     chassis: await make('/chassis', { description: mark }),
   }
-  await api.db.updateTable('nodes').set({ chassis_uuid: made.chassis }).where('uuid', '=', nodeUuid).execute()
+  await api.db
+    .updateTable('nodes')
+    .set({ chassis_uuid: made.chassis, console_enabled: true })
+    .where('uuid', '=', nodeUuid)
+    .execute()
+  const { span_id } = await api.db
+    .selectFrom('consoles')
+    .select('span_id')
+    .where('node_uuid', '=', nodeUuid)
+    .executeTakeFirstOrThrow()
+  span = span_id ?? ''
   return made
 }
 
@@ -173,6 +184,8 @@ const subjects = (): Record<string, readonly (readonly [string, string])[] | nul
   light: [['identify', 'absent']],
   vif: [[absent.uuid, absent.name]],
   method: [['read_note', 'absent']],
+  watcher: [[absent.uuid, absent.uuid]],
+  span: [[span, '999999999']],
   driverMethod: null,
   driver: null,
   host: null,
@@ -250,6 +263,8 @@ const bodies: Record<string, unknown> = {
   'PUT /nodes/:node/states/boot_mode': { target: 'bios' },
   'PUT /nodes/:node/states/secure_boot': { target: true },
   'PUT /nodes/:node/states/console': { enabled: true },
+  'PUT /nodes/:node/console': { enabled: true },
+  'POST /nodes/:node/console/tickets': {},
   'PUT /nodes/:node/management/indicators/:indicator': { state: 'on' },
   'PUT /nodes/:node/management/indicators/:component/:light': { state: 'on' },
   'PUT /nodes/:node/management/inject_nmi': {},
@@ -318,6 +333,8 @@ const plain: Record<string, 'list' | 'system' | 'tested below'> = {
   'POST /events': 'system',
   'POST /allocations': 'tested below',
   'GET /audit': 'list',
+  'GET /console_spans': 'list',
+  'POST /console_auth_tokens': 'tested below',
 }
 
 const keyOf = (route: Route): string => `${route.method} ${route.path}`
@@ -502,6 +519,7 @@ describe('a stranger', () => {
     }
     await same((it) => api.as('stranger', 'GET', `/v1/nodes/validate?node=${it}`), 404)
     await same((it) => api.as('stranger', 'GET', `/v1/nodes/validate?node_uuid=${it}`), 404)
+    await same((it) => api.as('stranger', 'POST', '/v1/console_auth_tokens', { node_uuid_or_name: it }), 404)
     const address = '02:00:00:00:00:77'
     await same((it) => api.as('stranger', 'POST', '/v1/ports', { node_uuid: it, address }), 403)
     await same((it) => api.as('stranger', 'POST', '/v1/ports', { node_ident: it, address }), 403)
@@ -581,6 +599,9 @@ async function everything(): Promise<unknown> {
     targets: await api.db.selectFrom('volume_targets').selectAll().orderBy('id').execute(),
     chassis: await api.db.selectFrom('chassis').selectAll().orderBy('id').execute(),
     runbooks: await api.db.selectFrom('runbooks').selectAll().orderBy('id').execute(),
+    consoles: await api.db.selectFrom('consoles').selectAll().orderBy('node_uuid').execute(),
+    spans: await api.db.selectFrom('console_spans').selectAll().orderBy('id').execute(),
+    tickets: await api.db.selectFrom('console_tickets').selectAll().execute(),
     history: await api.db.selectFrom('node_history').selectAll().orderBy('id').execute(),
   }
 }

@@ -58,13 +58,15 @@ export function keepConsole(deps: KeptDeps): Kept {
     limits: deps.limits,
   })
   const walls = new Map<string, number>()
+  /** Where the present span begins, known here before the database knows it. */
+  let start = deps.held.span.start ?? journal.end
   let held = deps.held
   let remembered = held.remembered
   let tcpPort: number | null = null
   let dirty = true
 
   /** The first offset that tenants of the present span may see. */
-  const spanStart = () => Math.max(held.span.start ?? walls.get(held.span.id) ?? journal.end, journal.start)
+  const spanStart = () => Math.max(start, journal.start)
   const changed = () => {
     dirty = true
     deps.changed()
@@ -114,18 +116,18 @@ export function keepConsole(deps: KeptDeps): Kept {
 
   /** From here on the journal is of another tenancy. Whoever may not see that is cut before another byte comes. */
   const wall = (span: Span) => {
-    journal.mark({ kind: 'wall' })
-    walls.set(span.id, journal.end)
+    start = journal.mark({ kind: 'wall', span: span.id })
+    walls.set(span.id, start)
     held = { ...held, span }
     hub.judge((visitor) => {
       if (visitor.proof.kind === 'source') return 'lease-ended'
       return deps.allows(visitor, 'read', span) ? undefined : 'lease-ended'
     })
-    hub.tell({ type: 'wall', offset: journal.end, at: new Date().toISOString() })
-    deps.log.info({ node: held.node.uuid, offset: journal.end }, 'the console has changed hands')
+    hub.tell({ type: 'wall', offset: start, at: new Date().toISOString() })
+    deps.log.info({ node: held.node.uuid, offset: start }, 'the console has changed hands')
   }
 
-  if (held.span.start === null) walls.set(held.span.id, journal.end)
+  if (held.span.start === null) walls.set(held.span.id, start)
 
   return {
     get held() {

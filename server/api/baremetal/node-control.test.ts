@@ -154,7 +154,7 @@ describe('the console', () => {
     await free(uuid)
     expect(await console()).toEqual({
       console_enabled: true,
-      console_info: { type: 'fake', url: `fake://${uuid}/console` },
+      console_info: { type: 'leasehold', url: `http://baremetal.test:6385/consoles/${uuid}` },
     })
     expect((await admin('GET', `${uuid}/states`)).body.console_enabled).toBe(true)
     // The same again: nothing is done, so nothing is told.

@@ -5,6 +5,7 @@ import { issueTicket, type Mode, modes, shareSpan } from '../../console/index.ts
 import { LeaseholdError } from '../../errors.ts'
 import type { Node } from '../../inventory/index.ts'
 import { isoTime, looseBoolean } from '../baremetal/fields.ts'
+import { normalUuid } from '../baremetal/identifiers.ts'
 import { switchConsole } from '../baremetal/node-console.ts'
 import type { Call, Route } from '../baremetal/routes.ts'
 import type { ApiDeps } from '../deps.ts'
@@ -105,11 +106,13 @@ export function ownConsoleRoutes(deps: ApiDeps): Route[] {
       ok: 204,
       handler: async (call) => {
         const { node } = await consoleFor(deps, call, 'leasehold:console:force')
+        const id = normalUuid(call.params.watcher as string)
+        if (!id)
+          throw new LeaseholdError('invalid', 'A watcher is named by its UUID; GET the console lists them.')
         const elsewhere = await forwarded(deps, call, node)
         if (elsewhere !== undefined) return elsewhere
-        const id = call.params.watcher as string
         if (!deps.consoles.expel(node.uuid, id))
-          throw new LeaseholdError('not-found', `Watcher ${id.slice(0, 100)} could not be found.`)
+          throw new LeaseholdError('not-found', `Watcher ${id} could not be found.`)
         return undefined
       },
     },

@@ -18,7 +18,7 @@ export const consoleRequests: PolicyRequest[] = [
       body: { mode },
     }),
   ),
-  plain(`DELETE ${path}/watchers/:watcher`, [seen, needs('force')], [404]),
+  plain(`DELETE ${path}/watchers/:watcher`, [seen, needs('force')], [400]),
   plain(`GET ${path}/journal`, [seen, needs('read')], [200]),
   plain(`GET ${path}/search`, [seen, needs('read')], [200], { query: 'text=x' }),
   plain(

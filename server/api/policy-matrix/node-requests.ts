@@ -78,7 +78,7 @@ export const nodeRequests: PolicyRequest[] = [
   does('PUT', '/states/boot_mode', 'set_boot_mode', { target: 'uefi' }),
   does('PUT', '/states/secure_boot', 'set_secure_boot', { target: true }),
   does('PUT', '/states/raid', 'set_raid_state', { logical_disks: [{ size_gb: 1, raid_level: '1' }] }),
-  does('PUT', '/states/console', 'set_console_state', { enabled: true }),
+  does('PUT', '/states/console', 'set_console_state', { enabled: false }),
   reads('/states/console', 'get_console'),
   does('PUT', '/states/provision', 'set_provision_state', { target: 'provide' }),
   ...(['clean', 'service'] as const).map((target) =>

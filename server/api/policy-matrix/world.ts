@@ -292,7 +292,7 @@ async function makeSituation(
     ids: {
       ...shared,
       span: span.span_id ?? '',
-      watcher: entry,
+      watcher: 'nonesuch',
       node,
       child,
       port,

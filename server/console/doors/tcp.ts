@@ -8,6 +8,7 @@ import { callerOf } from '../../access/index.ts'
 import { messageOf } from '../../errors.ts'
 import type { Kept } from '../kept.ts'
 import type { Attachment, Visitor } from '../types.ts'
+import { type Typist, typist } from '../typist.ts'
 
 export interface TcpDoorsDeps {
   host: string
@@ -75,12 +76,7 @@ export function createTcpDoors(deps: TcpDoorsDeps): TcpDoors {
       return
     }
     let attachment: Attachment
-    let pending: Buffer | undefined
-    const type = (bytes: Buffer) => {
-      if (attachment.write(bytes)) return
-      pending = bytes
-      socket.pause()
-    }
+    let keys: Typist | undefined
     try {
       attachment = kept.hub.attach(
         visitorFrom(address),
@@ -88,13 +84,7 @@ export function createTcpDoors(deps: TcpDoorsDeps): TcpDoors {
         {
           bytes: (_offset, bytes) => socket.write(bytes) || socket.writableLength < deps.bufferBytes,
           control: () => {},
-          writable() {
-            if (pending === undefined) return
-            const bytes = pending
-            pending = undefined
-            type(bytes)
-            if (pending === undefined) socket.resume()
-          },
+          writable: () => keys?.writable(),
           ended: () => {
             socket.end()
             setTimeout(() => socket.destroy(), 300).unref()
@@ -105,7 +95,8 @@ export function createTcpDoors(deps: TcpDoorsDeps): TcpDoors {
       socket.destroy()
       return
     }
-    socket.on('data', type)
+    keys = typist(attachment, socket)
+    socket.on('data', keys.type)
     socket.on('drain', () => attachment.drained())
     socket.on('close', () => attachment.close())
   }

@@ -9,6 +9,7 @@ import { closeCodeFor, closeCodeOf } from '../endings.ts'
 import { requestOf, subprotocol } from '../protocol.ts'
 import type { Visit } from '../tickets.sql.ts'
 import { type Attach, type Attachment, endings, type Mode, modes, type Sink, type Visitor } from '../types.ts'
+import { typist } from '../typist.ts'
 
 export interface WebsocketDoorDeps {
   attach: Attach
@@ -256,22 +257,16 @@ const offersControl = (request: IncomingMessage): boolean =>
 function serve(socket: WebSocket, attachment: Attachment, bufferBytes: number): Sink {
   const speaksControl = socket.protocol === subprotocol
   let stalled = false
-  /** Keys that found no room; while there are some, no more are read. */
-  let pending: Buffer | undefined
+  const keys = typist(attachment, socket)
 
   const sent = () => {
     if (!stalled || socket.bufferedAmount > bufferBytes / 2) return
     stalled = false
     attachment.drained()
   }
-  const type = (bytes: Buffer) => {
-    if (attachment.write(bytes)) return
-    pending = bytes
-    socket.pause()
-  }
   socket.on('message', (data, isBinary) => {
     const bytes = data as Buffer
-    if (isBinary || !speaksControl) return type(bytes)
+    if (isBinary || !speaksControl) return keys.type(bytes)
     const request = requestOf(bytes.toString('utf8'))
     if (request) attachment.request(request)
     else socket.send(JSON.stringify({ type: 'error', error: 'this is no request; see docs/consoles.md' }))
@@ -289,13 +284,7 @@ function serve(socket: WebSocket, attachment: Attachment, bufferBytes: number): 
       if (socket.bufferedAmount > 2 * bufferBytes) socket.terminate()
       else if (speaksControl) socket.send(JSON.stringify(message))
     },
-    writable() {
-      if (pending === undefined) return
-      const bytes = pending
-      pending = undefined
-      type(bytes)
-      if (pending === undefined) socket.resume()
-    },
+    writable: keys.writable,
     ended(ending) {
       socket.close(closeCodeOf(ending), endings[ending])
       // Within the second in which a watcher is to be cut, whether it answers or not.

@@ -1,0 +1,292 @@
+/** Who sees what of a console: the other tenant first. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { Store } from '../store/index.ts'
+import { testStore } from '../store/testing.ts'
+import { issueTicket } from './index.ts'
+import { type Room, testRoom, until, watch } from './testing.ts'
+
+let store: Store
+let room: Room
+beforeAll(async () => {
+  store = await testStore()
+  room = await testRoom(store)
+})
+afterAll(async () => {
+  await room.close()
+  await store.close()
+})
+
+const come = (who: string, node: string, query: Record<string, string> = {}) =>
+  watch(room.url, node, { token: room.tokens[who], query })
+const refusal = async (coming: Promise<unknown>): Promise<string> =>
+  coming.then(
+    () => 'was let in',
+    (error: Error) => error.message,
+  )
+/** Without control messages a refusal is an HTTP status. */
+const status = (who: string | undefined, node: string, query: Record<string, string> = {}) =>
+  refusal(
+    watch(room.url, node, { token: who === undefined ? undefined : room.tokens[who], query, protocols: [] }),
+  )
+const up = (node: string) => until(() => room.line(node).live, 'the line')
+const set = (node: string, fields: Record<string, unknown>) =>
+  room.db.updateTable('nodes').set(fields).where('uuid', '=', node).execute()
+
+describe('a stranger', () => {
+  it('cannot tell another tenant’s console from none, by any door’s words', async () => {
+    const node = await room.node()
+    await up(node)
+    const absent = '00000000-0000-4000-8000-000000000000'
+    expect(await status('stranger', node)).toBe('HTTP 404')
+    expect(await status('stranger', absent)).toBe('HTTP 404')
+    for (const ident of [node, absent]) {
+      const watcher = await come('stranger', ident)
+      await until(() => watcher.closed)
+      expect(watcher.closed?.code).toBe(4404)
+      expect(watcher.closed?.reason.replace(ident, '<it>')).toBe('Node <it> could not be found.')
+      expect(watcher.controls).toEqual([])
+    }
+  })
+
+  it('without a token, or with a wrong one, is told nothing', async () => {
+    const node = await room.node()
+    expect(await status(undefined, node)).toBe('HTTP 401')
+    expect(await refusal(watch(room.url, node, { token: 'lh_wrong', protocols: [] }))).toBe('HTTP 401')
+    expect(await refusal(watch(room.url, node, { query: { ticket: 'lct_wrong' }, protocols: [] }))).toBe(
+      'HTTP 401',
+    )
+  })
+})
+
+describe('an owner', () => {
+  it('does not see inside its lessee’s console, unless the lessee lets it, and only as long', async () => {
+    const node = await room.node()
+    await up(node)
+    room.line(node).say('the lessee’s secret')
+    expect(await status('owner', node)).toBe('HTTP 403')
+    const span = async () =>
+      (
+        await room.db
+          .selectFrom('consoles')
+          .select('span_id')
+          .where('node_uuid', '=', node)
+          .executeTakeFirst()
+      )?.span_id as string
+    const { shareSpan } = await import('./index.ts')
+    await shareSpan(room.db, node, await span(), true)
+    const owner = await come('owner', node, { mode: 'read', offset: '0' })
+    await until(() => owner.text.includes('secret'))
+    // It looks on, and does not type.
+    expect(await status('owner', node, { mode: 'write' })).toBe('HTTP 403')
+    owner.ask({ type: 'force' })
+    await until(() => owner.last('error'))
+    expect(owner.last('error')?.error).toContain('leasehold:console:force')
+    await shareSpan(room.db, node, await span(), false)
+    await until(() => owner.closed)
+    expect(owner.closed?.code).toBe(4403)
+  })
+})
+
+describe('a reader', () => {
+  it('of the lessee’s project sees the node, and not its console', async () => {
+    const node = await room.node()
+    expect(await status('reader', node)).toBe('HTTP 403')
+  })
+})
+
+describe('the wall', () => {
+  it('stands at each change of lessee: the former tenant is cut, and the next cannot reach behind', async () => {
+    const node = await room.node()
+    await up(node)
+    const line = room.line(node)
+    line.say('first tenants bytes')
+    const former = await come('lessee', node, { offset: '0' })
+    const operator = await come('admin', node, { mode: 'read' })
+    await until(() => former.text.includes('first'))
+    const begun = performance.now()
+    await set(node, { lessee: room.projects.stranger })
+    await until(() => former.closed)
+    expect(performance.now() - begun).toBeLessThan(1_000)
+    expect(former.closed?.code).toBe(4410)
+    line.say('second tenants bytes')
+    const next = await come('stranger', node, { offset: '0' })
+    await until(() => next.text.includes('second'))
+    expect(next.text).toBe('second tenants bytes')
+    expect(next.last('gap')).toMatchObject({ from: 0, reason: 'no longer kept, or not yours' })
+    expect(next.last('hello')?.start).toBe(Buffer.byteLength('first tenants bytes'))
+    await until(() => operator.text.includes('second'))
+    expect(operator.text).toContain('first')
+    expect(operator.last('wall')).toBeDefined()
+    expect(former.text).not.toContain('second')
+    expect(await status('lessee', node)).toBe('HTTP 404')
+  })
+
+  it('stands when the console was off in the meantime, and after a restart of the service', async () => {
+    const node = await room.node()
+    await up(node)
+    room.line(node).say('before')
+    await set(node, { console_enabled: false, lessee: null })
+    await set(node, { lessee: room.projects.stranger })
+    await set(node, { console_enabled: true })
+    await until(async () => {
+      const spans = await room.db
+        .selectFrom('console_spans')
+        .select(['start_offset', 'lessee'])
+        .where('node_uuid', '=', node)
+        .orderBy('id')
+        .execute()
+      return spans.length === 3 && spans.every((span) => span.start_offset !== null) && spans
+    })
+    room.line(node).say('after')
+    const next = await come('stranger', node, { offset: '0' })
+    await until(() => next.text.includes('after'))
+    expect(next.text).toBe('after')
+  })
+
+  it('stands when instance and lease change in one statement, and each change in a row makes one', async () => {
+    const node = await room.node()
+    await up(node)
+    for (const text of ['a', 'b', 'c']) {
+      room.line(node).say(text)
+      await set(node, { instance_uuid: crypto.randomUUID() })
+      await new Promise((resolve) => setTimeout(resolve, 30))
+    }
+    const watcher = await come('lessee', node, { offset: '0' })
+    room.line(node).say('d')
+    await until(() => watcher.text === 'd')
+  })
+})
+
+describe('whoever watches is cut within a second when', () => {
+  it.each([
+    [
+      'its token is revoked',
+      async (token: string) => {
+        const { revokeToken } = await import('../access/index.ts')
+        await revokeToken(room.db, token)
+      },
+      4401,
+    ],
+    [
+      'its role goes',
+      async (_token: string, userId: string) => {
+        await room.db.deleteFrom('role_assignments').where('user_id', '=', userId).execute()
+      },
+      4401,
+    ],
+    [
+      'its user is disabled',
+      async (_token: string, userId: string) => {
+        await room.db.updateTable('users').set({ enabled: false }).where('id', '=', userId).execute()
+      },
+      4401,
+    ],
+  ] as const)('%s', async (_, act, code) => {
+    const { ensureAssignment, issueToken } = await import('../access/index.ts')
+    const node = await room.node()
+    await up(node)
+    const { id } = await room.db
+      .insertInto('users')
+      .values({ id: crypto.randomUUID(), name: crypto.randomUUID() })
+      .returning('id')
+      .executeTakeFirstOrThrow()
+    const projectId = room.projects.lessee
+    await ensureAssignment(room.db, { userId: id, role: 'member', projectId })
+    const token = (await issueToken(room.db, {
+      userId: id,
+      scope: { projectId },
+      methods: ['password'],
+      applicationCredentialId: null,
+      lifeSeconds: 3600,
+      notAfter: null,
+    })) as string
+    const watcher = await watch(room.url, node, { token })
+    await until(() => watcher.last('hello'))
+    const begun = performance.now()
+    await act(token, id)
+    await until(() => watcher.closed)
+    expect(performance.now() - begun).toBeLessThan(1_000)
+    expect(watcher.closed?.code).toBe(code)
+    room.line(node).say('after it was cut')
+    expect(watcher.text).not.toContain('after')
+  })
+})
+
+describe('a ticket', () => {
+  const spanOf = async (node: string) =>
+    (
+      await room.db
+        .selectFrom('consoles')
+        .select('span_id')
+        .where('node_uuid', '=', node)
+        .executeTakeFirstOrThrow()
+    ).span_id as string
+  const ticket = async (node: string, more: Partial<Parameters<typeof issueTicket>[1]> = {}) =>
+    (
+      await issueTicket(room.db, {
+        nodeUuid: node,
+        spanId: await spanOf(node),
+        userId: null,
+        projectId: room.projects.lessee,
+        mode: 'write',
+        origin: null,
+        reusable: false,
+        lifeSeconds: 30,
+        proof: { kind: 'token', token: room.tokens.lessee as string },
+        ...more,
+      })
+    ).ticket
+  const enter = (node: string, ticket: string, more: Parameters<typeof watch>[2] = {}) =>
+    watch(room.url, node, { query: { ticket }, protocols: [], ...more })
+
+  it('opens one console once', async () => {
+    const node = await room.node()
+    const other = await room.node()
+    await up(node)
+    const one = await ticket(node)
+    expect(await refusal(enter(other, one))).toBe('HTTP 401')
+    // A try at the wrong node has used it up.
+    expect(await refusal(enter(node, one))).toBe('HTTP 401')
+    const two = await ticket(node)
+    const tries = await Promise.allSettled(Array.from({ length: 10 }, () => enter(node, two)))
+    expect(tries.filter((each) => each.status === 'fulfilled')).toHaveLength(1)
+  })
+
+  it('is for the page it was made for, and another page does not use it up', async () => {
+    const node = await room.node()
+    await up(node)
+    const one = await ticket(node, { origin: 'https://console.example.org' })
+    expect(await refusal(enter(node, one, { origin: 'https://evil.example' }))).toBe('HTTP 401')
+    expect(await refusal(enter(node, one))).toBe('HTTP 401')
+    await enter(node, one, { origin: 'https://console.example.org' })
+    const two = await ticket(node)
+    expect(await refusal(enter(node, two, { origin: 'https://evil.example' }))).toBe('HTTP 401')
+    await enter(node, two)
+  })
+
+  it('is worth nothing when it is over, when the lease is, or when what it was got with is', async () => {
+    const node = await room.node()
+    await up(node)
+    const late = await ticket(node, { lifeSeconds: 0 })
+    expect(await refusal(enter(node, late))).toBe('HTTP 401')
+    const orphan = await ticket(node, { proof: { kind: 'token', token: 'lh_gone' } })
+    expect(await refusal(enter(node, orphan))).toBe('HTTP 401')
+    const old = await ticket(node, { reusable: true, lifeSeconds: 600 })
+    await enter(node, old, { path: '/' }).then((watcher) => watcher.close())
+    await enter(node, old, { path: '/' })
+    await set(node, { lessee: null })
+    await set(node, { lessee: room.projects.lessee })
+    expect(await refusal(enter(node, old, { path: '/' }))).toBe('HTTP 401')
+  })
+
+  it('is not in the database, nor the token it was got with', async () => {
+    const node = await room.node()
+    const one = await ticket(node)
+    const rows = JSON.stringify(
+      await room.db.selectFrom('console_tickets').selectAll().execute(),
+      (_key, value) => (value?.type === 'Buffer' ? Buffer.from(value.data).toString('latin1') : value),
+    )
+    expect(rows).not.toContain(one)
+    expect(rows).not.toContain(room.tokens.lessee)
+  })
+})

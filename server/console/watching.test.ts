@@ -1,0 +1,239 @@
+/** Many watch, one writes, and nothing is lost on the way. */
+import { randomBytes } from 'node:crypto'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { Store } from '../store/index.ts'
+import { testStore } from '../store/testing.ts'
+import { type Room, testRoom, until, watch } from './testing.ts'
+
+let store: Store
+let room: Room
+beforeAll(async () => {
+  store = await testStore()
+  room = await testRoom(store, { 'console.off_linger_seconds': 1, 'console.watcher_buffer_kb': 256 })
+})
+afterAll(async () => {
+  await room.close()
+  await store.close()
+})
+
+const come = (
+  who: string,
+  node: string,
+  query: Record<string, string> = {},
+  protocols = ['leasehold.console'],
+) => watch(room.url, node, { token: room.tokens[who], query, protocols })
+const machine = async () => {
+  const node = await room.node()
+  await until(() => room.line(node).live, 'the line')
+  return { node, line: room.line(node) }
+}
+
+it('all 256 bytes go both ways', async () => {
+  const { node, line } = await machine()
+  const all = Buffer.from(Array.from({ length: 256 }, (_, byte) => byte))
+  const watcher = await come('lessee', node)
+  line.say(all)
+  watcher.type(all)
+  await until(() => watcher.bytes.length === 256 && line.typed.length === 256)
+  expect(watcher.bytes.equals(all)).toBe(true)
+  expect(Buffer.from(line.typed, 'latin1').equals(all)).toBe(true)
+})
+
+it('a watcher comes to what was said before, and resumes at any byte', async () => {
+  const { node, line } = await machine()
+  line.say('0123456789')
+  const first = await come('lessee', node)
+  await until(() => first.text === '0123456789')
+  const at = await come('lessee', node, { offset: '4', mode: 'read' })
+  await until(() => at.text === '456789')
+  const none = await come('lessee', node, { offset: '10', mode: 'read' })
+  line.say('x')
+  await until(() => none.text === 'x')
+})
+
+describe('the keyboard', () => {
+  it('is one watcher’s: a second looks on, may take it from who is idle or itself, or force it', async () => {
+    const { node, line } = await machine()
+    const first = await come('lessee', node, { mode: 'write' })
+    const second = await come('member', node, { mode: 'write' })
+    await until(() => second.last('mode'))
+    expect(first.last('hello')?.mode).toBe('write')
+    expect(second.last('hello')?.mode).toBe('read')
+    expect(second.last('mode')).toMatchObject({ mode: 'read', reason: expect.stringContaining('take') })
+    second.type('lost')
+    first.type('kept')
+    await until(() => line.typed === 'kept')
+    second.ask({ type: 'take' })
+    await until(() => second.last('error'))
+    expect(second.last('error')?.error).toContain('force')
+    second.ask({ type: 'force' })
+    await until(() => second.controls.filter((each) => each.type === 'error').length === 2)
+    expect(second.last('error')?.error).toContain('leasehold:console:force')
+    const third = await come('lessee', node, { mode: 'take' })
+    await until(() => third.last('mode')?.mode === 'write')
+    await until(() => first.last('mode')?.mode === 'read')
+    const admin = await come('admin', node, { mode: 'force' })
+    await until(() => admin.last('mode')?.mode === 'write')
+    expect(third.last('mode')?.reason).toContain('has taken the keyboard')
+    await until(() => third.last('watchers')?.watchers.filter((each) => each.mode === 'write').length === 1)
+  })
+
+  it('goes to who waited when the writer leaves', async () => {
+    const { node, line } = await machine()
+    const first = await come('lessee', node)
+    const second = await come('member', node)
+    await until(() => second.last('mode')?.mode === 'read')
+    await first.close()
+    await until(() => second.last('mode')?.mode === 'write')
+    second.type('mine now')
+    await until(() => line.typed === 'mine now')
+  })
+
+  it('waits while the machine takes no keys, and loses none', async () => {
+    const { node, line } = await machine()
+    const watcher = await come('lessee', node)
+    await until(() => watcher.last('hello'))
+    line.full = true
+    for (const key of 'abcdef') watcher.type(key)
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    line.drain()
+    await until(() => line.typed === 'abcdef')
+  })
+
+  it('may send a break, and nobody else', async () => {
+    const { node, line } = await machine()
+    const writer = await come('lessee', node)
+    const reader = await come('member', node, { mode: 'read' })
+    reader.ask({ type: 'break' })
+    await until(() => reader.last('error'))
+    writer.ask({ type: 'break' })
+    await until(() => line.breaks === 1)
+  })
+})
+
+it('without the subprotocol nothing but the machine’s bytes is sent, and text frames are keys', async () => {
+  const { node, line } = await machine()
+  const watcher = await come('lessee', node, {}, [])
+  watcher.ask({ type: 'break' })
+  line.say('just this')
+  await until(() => watcher.text === 'just this')
+  expect(watcher.controls).toEqual([])
+  await until(() => line.typed === '{"type":"break"}')
+  expect(line.breaks).toBe(0)
+})
+
+it('what is no request is told so, and the console goes on', async () => {
+  const { node, line } = await machine()
+  const watcher = await come('lessee', node)
+  for (const wrong of [{}, { type: 'nonesuch' }, { type: 'resize', columns: -1, rows: 1 }, []])
+    watcher.ask(wrong)
+  await until(() => watcher.controls.filter((each) => each.type === 'error').length === 4)
+  line.say('on')
+  await until(() => watcher.text === 'on')
+})
+
+it('a watcher that stops reading costs little, slows nobody, and misses nothing', async () => {
+  const { node, line } = await machine()
+  const slow = await come('lessee', node)
+  const quick = await come('member', node, { mode: 'read' })
+  await until(() => slow.last('hello') && quick.last('hello'))
+  slow.pause()
+  const block = randomBytes(32 * 1024)
+  const parts: Buffer[] = []
+  const before = process.memoryUsage().arrayBuffers
+  for (let index = 0; index < 400; index += 1) {
+    parts.push(block)
+    line.say(block)
+    if (index % 20 === 0) await new Promise((resolve) => setImmediate(resolve))
+  }
+  await until(() => quick.bytes.length === 400 * block.length, 'the quick one’s bytes', 20_000)
+  void before
+  slow.resume()
+  await until(() => slow.bytes.length === 400 * block.length, 'the slow one’s bytes', 20_000)
+  expect(slow.bytes.equals(Buffer.concat(parts))).toBe(true)
+  expect(slow.last('gap')).toBeUndefined()
+})
+
+describe('a line', () => {
+  it('that is lost is opened again, and everybody is told', async () => {
+    const { node, line } = await machine()
+    const watcher = await come('lessee', node)
+    await until(() => watcher.last('hello'))
+    line.lose('the BMC is dead')
+    await until(() => line.opened === 2 && line.live)
+    await until(() => watcher.last('state')?.state === 'up')
+    expect(watcher.controls).toContainEqual(
+      expect.objectContaining({ type: 'state', state: 'backing off', reason: 'the BMC is dead' }),
+    )
+    line.say('again')
+    await until(() => watcher.text === 'again')
+    // What the earlier line was is known to the next.
+    expect(line.options?.remembered).toEqual({ session: 1 })
+  })
+
+  it('that is refused says why and is tried on and on', async () => {
+    const node = await room.node({ console_enabled: false })
+    const line = room.line(node)
+    line.refuse = 'the password is wrong; set driver_info/ipmi_password'
+    await room.db.updateTable('nodes').set({ console_enabled: true }).where('uuid', '=', node).execute()
+    const state = async () =>
+      room.db
+        .selectFrom('consoles')
+        .select(['state', 'reason'])
+        .where('node_uuid', '=', node)
+        .executeTakeFirst()
+    await until(async () => (await state())?.reason?.includes('password is wrong'))
+    line.refuse = undefined
+    await until(() => line.live)
+    await until(async () => (await state())?.state === 'up')
+  })
+
+  it('is opened anew when driver_info changes, and not for other changes', async () => {
+    const { node, line } = await machine()
+    const change = (fields: Record<string, unknown>) =>
+      room.db.updateTable('nodes').set(fields).where('uuid', '=', node).execute()
+    await change({ description: 'x', power_state: 'power off' })
+    await change({ driver_info: JSON.stringify({ a: 1 }) })
+    await until(() => line.opened === 2 && line.live)
+  })
+
+  it('stays through off and on; after a while of off it is given back, and the watchers go', async () => {
+    const { node, line } = await machine()
+    const watcher = await come('lessee', node)
+    await until(() => watcher.last('hello'))
+    const change = (on: boolean) =>
+      room.db.updateTable('nodes').set({ console_enabled: on }).where('uuid', '=', node).execute()
+    let sent = ''
+    for (let cycle = 0; cycle < 20; cycle += 1) {
+      await change(false)
+      line.say(`${cycle}a`)
+      await change(true)
+      line.say(`${cycle}b`)
+      sent += `${cycle}a${cycle}b`
+    }
+    await until(() => watcher.text === sent)
+    expect(line.opened).toBe(1)
+    await change(false)
+    await until(() => watcher.closed, 'the end', 15_000)
+    expect(watcher.closed?.code).toBe(4409)
+    expect(line.live).toBe(false)
+  })
+})
+
+it('power and provision changes are told beside the bytes', async () => {
+  const { node } = await machine()
+  const watcher = await come('lessee', node)
+  await until(() => watcher.last('hello'))
+  await room.db.updateTable('nodes').set({ power_state: 'power off' }).where('uuid', '=', node).execute()
+  await until(() => watcher.last('event')?.event === 'power off')
+})
+
+it('who watches, types and leaves is in the audit', async () => {
+  const { node } = await machine()
+  const watcher = await come('lessee', node)
+  await watcher.close()
+  await until(async () => {
+    const rows = await room.db.selectFrom('audit').select('action').where('node_uuid', '=', node).execute()
+    return ['watch', 'write', 'leave'].every((what) => rows.some((row) => row.action === `CONSOLE ${what}`))
+  })
+})
