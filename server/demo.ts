@@ -106,6 +106,7 @@ async function ensureNode(
         resource_class: 'baremetal',
         description: 'A simulated machine of the demonstration lab',
         provision_state: 'available',
+        console_enabled: true,
         provision_updated_at: new Date(),
         ...tenants,
       })

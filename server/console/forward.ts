@@ -75,7 +75,7 @@ export async function attachElsewhere(
       next = offset + bytes.length
       if (!sink.bytes(offset, bytes)) opened.pause()
     })
-    opened.on('close', (code) => {
+    const closed = (code: number) => {
       socket = undefined
       const ending = endingOfCode(code)
       if (left) return
@@ -83,8 +83,11 @@ export async function attachElsewhere(
         left = true
         sink.ended(ending)
       } else void search()
-    })
+    }
+    opened.on('close', closed)
+    if (opened.readyState !== WebSocket.OPEN) return closed(1006)
     opened.on('error', () => {})
+    opened.resume()
     sink.writable()
   }
 
@@ -160,6 +163,10 @@ function open(socket: WebSocket): Promise<WebSocket> {
         ),
       )
     })
-    socket.once('open', () => resolve(socket))
+    socket.once('open', () => {
+      // Until somebody listens: what the other side says first must not be missed.
+      socket.pause()
+      resolve(socket)
+    })
   })
 }

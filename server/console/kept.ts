@@ -54,7 +54,8 @@ export function keepConsole(deps: KeptDeps): Kept {
   const journal: Journal = openJournal({
     directory,
     fence: deps.held.fence,
-    minimumOffset: deps.held.endOffset,
+    // Never behind a wall, whatever the disk has lost.
+    minimumOffset: Math.max(deps.held.endOffset, deps.held.span.start ?? 0),
     limits: deps.limits,
   })
   const walls = new Map<string, number>()
@@ -109,7 +110,8 @@ export function keepConsole(deps: KeptDeps): Kept {
       changed()
       const { state, reason } = status
       hub.tell({ type: 'state', state, reason, at: status.since.toISOString() })
-      if (state === 'up') journal.mark({ kind: 'line', state: 'up' })
+      // A console that has never said anything keeps costing nothing.
+      if (state === 'up' && journal.end > 0) journal.mark({ kind: 'line', state: 'up' })
       if (before.state === 'up') journal.mark({ kind: 'line', state: 'lost', ...(reason ? { reason } : {}) })
     },
   })

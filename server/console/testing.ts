@@ -53,7 +53,9 @@ export interface Room {
   /** A node of owner, leased to lessee, its console on. */
   node(fields?: Record<string, unknown>): Promise<string>
   /** Another process of the same service. */
-  another(config?: Partial<Config>): Promise<{ consoles: Consoles; url: string; close(): Promise<void> }>
+  another(
+    config?: Partial<Config>,
+  ): Promise<{ consoles: Consoles; url: string; dataDir: string; close(): Promise<void> }>
   close(): Promise<void>
 }
 

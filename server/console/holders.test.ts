@@ -1,0 +1,130 @@
+/** One owner of each console across all processes, whatever happens to them. */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { sql } from 'kysely'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import type { Store } from '../store/index.ts'
+import { testStore } from '../store/testing.ts'
+import { type Room, testRoom, until, watch } from './testing.ts'
+
+let store: Store
+let room: Room
+beforeAll(async () => {
+  store = await testStore()
+  room = await testRoom(store, { 'conductor.host': 'first' })
+})
+afterAll(async () => {
+  await room.close()
+  await store.close()
+})
+
+const holder = async (node: string) =>
+  await room.db
+    .selectFrom('consoles')
+    .leftJoin('console_holders', 'console_holders.id', 'consoles.holder')
+    .select(['hostname', 'fence'])
+    .where('node_uuid', '=', node)
+    .executeTakeFirst()
+const come = (url: string, node: string, query: Record<string, string> = {}) =>
+  watch(url, node, { token: room.tokens.lessee, query })
+
+it('a watcher at one process is led to the console that another keeps, and its keys too', async () => {
+  const node = await room.node()
+  await until(() => room.line(node).live)
+  const second = await room.another({ 'conductor.host': 'second' })
+  const line = room.line(node)
+  line.say('before ')
+  const watcher = await come(second.url, node, { offset: '0' })
+  line.say('after')
+  await until(() => watcher.text === 'before after')
+  watcher.type('typed')
+  await until(() => line.typed === 'typed')
+  watcher.ask({ type: 'break' })
+  await until(() => line.breaks === 1)
+  const other = await watch(second.url, node, { token: room.tokens.owner, protocols: [] }).catch(
+    (e: Error) => e,
+  )
+  expect(String(other)).toContain('HTTP 403')
+  // The lease ends: here as there.
+  await room.db.updateTable('nodes').set({ lessee: null }).where('uuid', '=', node).execute()
+  await until(() => watcher.closed)
+  expect(watcher.closed?.code).toBe(4410)
+  await second.close()
+})
+
+it('what a process kept is taken over within ten seconds of its end; a watcher at a third place stays, and misses nothing', async () => {
+  // Of the same disk, as processes that share a journal have it.
+  const data = await mkdtemp(join(tmpdir(), 'leasehold-shared-'))
+  const dying = await room.another({ 'conductor.host': 'dying', 'conductor.group': 'rack', data })
+  const heir = await room.another({ 'conductor.host': 'heir', 'conductor.group': 'rack', data })
+  const node = await room.node({ conductor_group: 'rack' })
+  await until(() => room.line(node).live)
+  const line = room.line(node)
+  line.say('one ')
+  const watcher = await come(room.url, node, { offset: '0' })
+  await until(() => watcher.text === 'one ')
+  const first = await holder(node)
+  const [lost, other] = first?.hostname === 'dying' ? [dying, 'heir'] : [heir, 'dying']
+  // A clean end: the next one need not wait.
+  await lost.close()
+  await until(async () => (await holder(node))?.hostname === other && line.live, 'the takeover', 10_000)
+  expect(Number((await holder(node))?.fence)).toBeGreaterThan(Number(first?.fence))
+  await until(() => watcher.controls.some((each) => each.type === 'reconnecting'))
+  await until(
+    () =>
+      watcher.last('state')?.state === 'up' ||
+      watcher.controls.filter((c) => c.type === 'hello').length === 2,
+  )
+  line.say('two')
+  await until(() => watcher.text === 'one two', 'the rest')
+  await (lost === dying ? heir : dying).close()
+  await rm(data, { recursive: true })
+})
+
+it('a process that is not heard of loses what it kept; it lets go itself before another takes it', async () => {
+  const standing = await room.another({ 'conductor.host': 'standing', 'conductor.group': 'cut' })
+  const node = await room.node({ conductor_group: 'cut' })
+  await until(() => room.line(node).live)
+  const line = room.line(node)
+  const before = await holder(node)
+  expect(before?.hostname).toBe('standing')
+  // Its row is gone, as if the database had been restored or the process stood still for long.
+  await room.db.deleteFrom('console_holders').where('hostname', '=', 'standing').execute()
+  await until(() => !line.live, 'letting go', 8_000)
+  await until(
+    async () => line.live && (await holder(node))?.hostname === 'standing',
+    'taking it again',
+    10_000,
+  )
+  expect(Number((await holder(node))?.fence)).toBeGreaterThan(Number(before?.fence))
+  await standing.close()
+})
+
+it('a thousand consoles that become free at once are taken in one go, each by one process', async () => {
+  const one = await room.another({ 'conductor.host': 'one', 'conductor.group': 'many' })
+  const two = await room.another({ 'conductor.host': 'two', 'conductor.group': 'many' })
+  await sql`
+    INSERT INTO nodes (uuid, name, driver, provision_state, interfaces, conductor_group, owner, console_enabled,
+      driver_info, driver_internal_info, properties, instance_info, extra)
+    SELECT gen_random_uuid(), 'many-' || n, 'fake-hardware', 'active', '{"console": "fake"}', 'many',
+      ${room.projects.owner}, true, '{}', '{}', '{}', '{}', '{}'
+    FROM generate_series(1, 1000) n`.execute(room.db)
+  const census = () => [one, two].map(({ consoles }) => consoles.census().states.up)
+  await until(() => census().reduce((sum, each) => sum + each, 0) === 1000, 'all up', 20_000)
+  for (const count of census()) expect(count).toBeGreaterThan(300)
+  await one.close()
+  await until(() => two.consoles.census().states.up === 1000, 'all at the other', 20_000)
+  await two.close()
+  await room.db.deleteFrom('nodes').where('conductor_group', '=', 'many').execute()
+})
+
+it('a node that is deleted takes its console and its journal with it', async () => {
+  const node = await room.node()
+  await until(() => room.line(node).live)
+  room.line(node).say('something')
+  const watcher = await come(room.url, node)
+  await room.db.deleteFrom('nodes').where('uuid', '=', node).execute()
+  await until(() => watcher.closed, 'the end')
+  expect(room.line(node).live).toBe(false)
+})
