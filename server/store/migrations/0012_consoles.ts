@@ -144,6 +144,13 @@ export async function up(db: Kysely<unknown>): Promise<void> {
         (NEW.name, NEW.power_state, NEW.provision_state, NEW.driver, NEW.driver_info, NEW.interfaces))
       EXECUTE FUNCTION console_machine_changed();
 
+    CREATE FUNCTION console_gone() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+      PERFORM pg_notify('leasehold_console', OLD.node_uuid::text);
+      RETURN NULL;
+    END $$;
+    CREATE TRIGGER consoles_gone AFTER DELETE ON consoles FOR EACH ROW EXECUTE FUNCTION console_gone();
+
     INSERT INTO consoles (node_uuid) SELECT uuid FROM nodes WHERE console_enabled;
     INSERT INTO console_spans (node_uuid, owner, lessee, instance_uuid)
       SELECT uuid, owner, lessee, instance_uuid FROM nodes WHERE console_enabled;
