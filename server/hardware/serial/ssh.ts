@@ -1,6 +1,7 @@
 /** Console over SSH: OpenBMC's port 2200, console servers. */
 import { createHash, timingSafeEqual } from 'node:crypto'
-import { Client, type ClientChannel, type ConnectConfig, utils } from 'ssh2'
+// The package is CommonJS: of its names Node.js finds just some.
+import ssh2, { type Client, type ClientChannel, type ConnectConfig } from 'ssh2'
 import { LeaseholdError } from '../../errors.ts'
 import type { ConsoleInterface, Line, LineEvents, LineOptions, Node } from '../types.ts'
 import {
@@ -46,7 +47,7 @@ async function openLine(
   const { address, login, hostKey } = access
   const name = `${address.host}:${address.port}`
   const socket = await connectTo(address, options, deps)
-  const client = new Client()
+  const client = new ssh2.Client()
   // A client that nobody listens to any more must not end the process by an error.
   client.on('error', () => {})
   const end = () => {
@@ -164,7 +165,7 @@ function readSsh({ driver_info: info }: Pick<Node, 'driver_info'>): SshAccess {
   const privateKey = readText(info, 'console_private_key')
   if (password === undefined && privateKey === undefined)
     throw invalid('console_password', 'is missing; give it, or console_private_key')
-  if (privateKey !== undefined && utils.parseKey(privateKey) instanceof Error)
+  if (privateKey !== undefined && ssh2.utils.parseKey(privateKey) instanceof Error)
     throw invalid(
       'console_private_key',
       "must be a private key in OpenSSH's or PEM format, without a passphrase",
