@@ -7,13 +7,13 @@ import { createRecorder } from '../audit/index.ts'
 import type { Config } from '../config.ts'
 import { LeaseholdError } from '../errors.ts'
 import type { Hardware } from '../hardware/index.ts'
-import { findNode } from '../inventory/index.ts'
 import type { Db } from '../store/index.ts'
 import { beginSpan, type Held, heldConsoles, noteConsoles, type Span } from './consoles.sql.ts'
 import { type HolderLink, holdLink, silentMs } from './holder-link.ts'
 import { enterHolder, giveUp, type Holder, leaveHolder, purgeHolders, takeFree } from './holders.sql.ts'
 import { type Limits, readJournal, sweep } from './journal/index.ts'
 import { directoryOf, type Kept, keepConsole } from './kept.ts'
+import { createNodeReader } from './node-reader.ts'
 import { type RecheckDeps, recheck } from './recheck.ts'
 import { purgeTickets } from './tickets.sql.ts'
 import type { Ending, Mode, Visitor } from './types.ts'
@@ -51,6 +51,8 @@ const noteSoonMs = 50
 const choresEveryMs = 60_000
 /** Within a second of a token's end its watcher is gone. */
 const recheckEveryMs = 400
+/** How long watchers stay whose tokens cannot be checked: a Keystone that does not answer. */
+const unverifiedMs = 60_000
 /** A console that its preferred holder does not take is anybody's. */
 const graceMs = 3_000
 const takenAtOnce = 2_000
@@ -67,6 +69,7 @@ export function createKeeper(deps: KeeperDeps): Keeper {
     maxAgeMs: config['console.journal_days'] * 86_400_000,
   }
   const recorder = createRecorder(db)
+  const readNode = createNodeReader(db)
   const kept = new Map<string, Kept>()
   let holder: Holder | undefined
   let link: HolderLink | undefined
@@ -106,7 +109,7 @@ export function createKeeper(deps: KeeperDeps): Keeper {
     nodeUuid: string,
     ...[remembered, events, signal]: Parameters<Parameters<typeof keepConsole>[0]['open']>
   ) => {
-    const node = await findNode(db, { uuid: nodeUuid })
+    const node = await readNode(nodeUuid)
     if (!node) throw new LeaseholdError('not-found', 'the node is gone')
     const implementation = hardware.implementation(node, 'console')
     if (!implementation.open)
@@ -246,11 +249,27 @@ export function createKeeper(deps: KeeperDeps): Keeper {
     await noteConsoles(db, holder.id, notes)
   }
 
-  /** Cuts watchers whose token, role or node is gone. While that cannot be found out, nobody is cut or let in. */
+  /** When everybody was last known to be who they are. */
+  let verifiedAtMs = performance.now()
+  /**
+   * Cuts watchers whose token, role or node is gone. While that cannot be found out they stay for a while, and then
+   * they are cut all the same.
+   */
   const judge = async (): Promise<void> => {
     const visitors = [...kept.values()].flatMap((one) => [...one.hub.visitors()])
+    let callers: Awaited<ReturnType<typeof recheck>>
+    try {
+      callers = await recheck(deps, visitors)
+      verifiedAtMs = performance.now()
+    } catch (error) {
+      if (!(error instanceof LeaseholdError && error.code === 'unavailable')) throw error
+      if (performance.now() - verifiedAtMs < unverifiedMs) return
+      log.error({ err: error }, 'nobody could be verified for too long; all watchers are cut')
+      for (const one of kept.values())
+        one.hub.judge(({ proof }) => (proof.kind === 'source' ? undefined : 'unavailable'))
+      return
+    }
     if (visitors.length === 0) return
-    const callers = await recheck(deps, visitors)
     for (const one of kept.values()) {
       const verdicts = new Map<Caller, boolean>()
       one.hub.judge((visitor) => {
