@@ -56,6 +56,12 @@ const tokenBody = (own: object = {}) => ({
 })
 
 function strategy(own: Partial<Config> = {}) {
+  const authenticator = authenticatorOf(own)
+  return (token: string | undefined) =>
+    authenticator.authenticate({ token, method: 'GET', path: '/v1/nodes' })
+}
+
+function authenticatorOf(own: Partial<Config> = {}): Authenticator {
   const note = (...words: unknown[]) => logged.push(String(words.at(-1)))
   const config = defaultConfig({
     'auth.strategy': 'keystone',
@@ -66,11 +72,29 @@ function strategy(own: Partial<Config> = {}) {
   })
   const authenticator = keystoneAuthenticator(config, { info: note, warn: note, error: note } as never)
   authenticators.push(authenticator)
-  return (token: string | undefined) =>
-    authenticator.authenticate({ token, method: 'GET', path: '/v1/nodes' })
+  return authenticator
 }
 const validations = () => asked.filter((request) => request.method === 'GET').length
 const logins = () => asked.filter((request) => request.method === 'POST').length
+
+describe('those who stay', () => {
+  test('are asked about anew each second: what is no longer valid is left out', async () => {
+    const { current } = authenticatorOf()
+    expect([...(await current(['good', 'bad', 'with space'])).keys()]).toEqual(['good'])
+    expect((await current(['good'])).get('good')).toMatchObject({ userName: 'ann' })
+    expect(validations()).toBe(2)
+    onValidate = (_, response) => json(response, 404, { error: { code: 404 } })
+    const deadline = Date.now() + 5_000
+    while ((await current(['good'])).size > 0 && Date.now() < deadline)
+      await new Promise((resolve) => setTimeout(resolve, 50))
+    expect((await current(['good'])).size).toBe(0)
+  })
+
+  test('are not let go, nor let be, while Keystone does not answer: that is said', async () => {
+    onValidate = (_, response) => json(response, 500, {})
+    await expect(authenticatorOf().current(['good'])).rejects.toMatchObject({ code: 'unavailable' })
+  })
+})
 
 describe('strategy keystone', () => {
   test('asks once about a token that many requests bring, and believes the answer for a while', async () => {

@@ -26,6 +26,9 @@ interface Validated {
 
 /** A token that Keystone does not know now will never be valid. */
 const refusalBelievedMs = 5000
+/** Of callers that stay (watchers of consoles): how often Keystone is asked again, and how much at most. */
+const recheckMs = 700
+const rechecksPerSecond = 50
 
 /** Makes the authenticator of strategy `keystone`. Nothing is asked before the first request. */
 export function keystoneAuthenticator(
@@ -64,15 +67,19 @@ export function keystoneAuthenticator(
     throw new Error(`it answered HTTP ${status}`)
   }
 
+  /** @throws LeaseholdError 'unavailable'. */
+  const look = (token: string): Promise<Validated | null> =>
+    gate
+      .run(async () => ask(token, await serviceToken.get(), true))
+      .catch((error: unknown) => {
+        if (error instanceof LeaseholdError) throw error
+        log.error({ err: error }, `Keystone at ${url} can not validate tokens: ${messageOf(error)}`)
+        throw unavailable(error)
+      })
+
   const cache = createTokenCache<Validated | null>({
     async lookUp(token, hash): Promise<Known<Validated | null>> {
-      const validated = await gate
-        .run(async () => ask(token, await serviceToken.get(), true))
-        .catch((error: unknown) => {
-          if (error instanceof LeaseholdError) throw error
-          log.error({ err: error }, `Keystone at ${url} can not validate tokens: ${messageOf(error)}`)
-          throw unavailable(error)
-        })
+      const validated = await look(token)
       if (!validated) return { value: null, untilMs: Date.now() + Math.min(cacheMs, refusalBelievedMs) }
       const { caller } = validated
       const known: Validated = {
@@ -89,6 +96,29 @@ export function keystoneAuthenticator(
     return validated
   }
 
+  /** What was last found of tokens whose callers stay. Asked anew each second, or less often where there are many. */
+  const staying = new Map<string, { caller: Caller | null; atMs: number }>()
+  const current: Authenticator['current'] = async (tokens) => {
+    const now = performance.now()
+    const believedMs = Math.max(recheckMs, (tokens.length / rechecksPerSecond) * 1000)
+    const due = tokens.filter((token) => now - (staying.get(token)?.atMs ?? -Infinity) >= believedMs)
+    const found = await Promise.all(
+      due.map(async (token) => {
+        if (!looksLikeToken(token)) return [token, null] as const
+        return [token, (await look(token))?.caller ?? null] as const
+      }),
+    )
+    for (const [token, caller] of found) staying.set(token, { caller, atMs: now })
+    const wanted = new Set(tokens)
+    for (const token of staying.keys()) if (!wanted.has(token)) staying.delete(token)
+    return new Map(
+      tokens.flatMap((token) => {
+        const caller = staying.get(token)?.caller
+        return caller && (caller.expiresAt?.getTime() ?? 0) > Date.now() ? [[token, caller] as const] : []
+      }),
+    )
+  }
+
   return {
     async authenticate({ token, serviceToken: ofService, method, path }) {
       const { caller, accessRules } = await valid(token)
@@ -97,18 +127,7 @@ export function keystoneAuthenticator(
         ? caller
         : Object.freeze({ ...caller, service: serviceIdentity((await valid(ofService)).caller) })
     },
-    async current(tokens) {
-      const found = await Promise.allSettled(
-        tokens.map(async (token) => [token, (await valid(token)).caller] as const),
-      )
-      return new Map(
-        found.flatMap((each) => {
-          if (each.status === 'fulfilled') return [each.value]
-          if (each.reason instanceof LeaseholdError && each.reason.code === 'unauthenticated') return []
-          throw each.reason
-        }),
-      )
-    },
+    current,
     forget: cache.forget,
     close() {
       ending.abort()
