@@ -32,6 +32,7 @@ import { runbookRoutes } from './baremetal/runbooks.ts'
 import { shardRoutes } from './baremetal/shards.ts'
 import { volumeRoutes } from './baremetal/volumes.ts'
 import { answerBrokenRequest, answerUnreadableUrl, refuseUpgrade } from './connection.ts'
+import { registerConsolePage } from './console/page.ts'
 import { ownConsoleRoutes } from './console/routes.ts'
 import type { ApiDeps } from './deps.ts'
 import { registerIdentity } from './identity/index.ts'
@@ -82,7 +83,7 @@ export const baremetalRoutes = (deps: ApiDeps): Route[] => [
 
 const bodyLimitBytes = 1024 * 1024
 /** First path words of other APIs; everything else belongs to the Bare Metal API, with or without `/v1`. */
-const otherRoots = /^\/(v1|identity|healthz|readyz|metrics|openapi\.json)(\/|\?|$)/
+const otherRoots = /^\/(v1|identity|consoles|healthz|readyz|metrics|openapi\.json)(\/|\?|$)/
 
 /** Makes the service; it listens when told to. */
 export async function createApp(deps: ApiDeps): Promise<FastifyInstance> {
@@ -177,6 +178,7 @@ export async function createApp(deps: ApiDeps): Promise<FastifyInstance> {
   })
 
   registerOperations(app, deps)
+  registerConsolePage(app)
   await app.register(async (baremetal) => {
     baremetal.addHook('onRequest', enter)
     baremetal.get('/', { config: { isPublic: true } }, async (request) =>
