@@ -25,6 +25,7 @@ export function createFrame() {
   /** Ourselves, on each connection: that these come and go is no news. @type {Set<string>} */
   const selves = new Set()
   let mode = 'read'
+  let connected = false
 
   /**
    * @param {string} text
@@ -120,10 +121,15 @@ export function createFrame() {
       ['force', !writes && other],
       ['release', writes],
     ]
-    for (const [id, yes] of shown) byId(id).hidden = !yes
+    for (const [id, yes] of shown) {
+      /** @type {HTMLButtonElement} */
+      const button = byId(id)
+      button.hidden = !yes
+      button.disabled = !connected
+    }
     /** @type {HTMLButtonElement} */
     const breaking = byId('break')
-    breaking.disabled = !writes
+    breaking.disabled = !connected || !writes
   }
 
   /** @param {'read' | 'write'} given */
@@ -148,11 +154,10 @@ export function createFrame() {
     },
     /** There is no connection, so that nothing is known for certain. @param {string} text @param {Tone} tone */
     unconnected(text, tone) {
+      connected = false
       fact('line', text, tone)
       fact('mode', 'not connected', tone)
-      /** @type {HTMLButtonElement} */
-      const breaking = byId('break')
-      breaking.disabled = true
+      buttons()
     },
     /** @param {Control} message */
     control(message) {
@@ -160,6 +165,7 @@ export function createFrame() {
         case 'hello':
           self = message.watcher
           selves.add(self)
+          connected = true
           for (const place of document.querySelectorAll('.node-name'))
             place.textContent = message.node.name ?? message.node.uuid
           document.title = `${message.node.name ?? message.node.uuid} · console`

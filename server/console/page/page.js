@@ -54,7 +54,7 @@ function watch() {
   document.title = `${nodeIdent} · console`
   frame.reset()
   frame.say('')
-  screen ??= openScreen(byId('terminal'), { keys, pressed, size })
+  screen ??= openScreen(byId('terminal'), { keys, pressed, size, leave: () => byId('search').focus() })
   link ??= newLink(api, screen)
   setWrites(false)
   link.start({ mode: 'read' })
@@ -65,8 +65,8 @@ function watch() {
  * @param {Api} calls
  * @param {ReturnType<typeof openScreen>} shown
  */
-const newLink = (calls, shown) =>
-  createLink({
+function newLink(calls, shown) {
+  return createLink({
     ticket: calls.ticket,
     open: calls.socket,
     bytes: shown.bytes,
@@ -80,6 +80,7 @@ const newLink = (calls, shown) =>
     ended,
     note: (text) => frame.say(text, 'busy'),
   })
+}
 
 /** @param {Control} message */
 function control(message) {
@@ -252,4 +253,6 @@ async function download(format, ending) {
 }
 
 /** @param {string} text */
-const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? '' : '.')
+function sentence(text) {
+  return text.charAt(0).toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? '' : '.')
+}

@@ -40,6 +40,7 @@ const theme = {
  * @param {object} told
  * @param {(bytes: Uint8Array<ArrayBuffer>) => void} told.keys For the machine: keys, pastes, answers, the mouse.
  * @param {() => void} told.pressed Somebody pressed a key.
+ * @param {() => void} told.leave Somebody wants to get out of the terminal by keyboard.
  * @param {(columns: number, rows: number) => void} told.size
  */
 export function openScreen(parent, told) {
@@ -72,6 +73,14 @@ export function openScreen(parent, told) {
   terminal.onData((text) => told.keys(encoder.encode(text)))
   terminal.onBinary((text) => told.keys(Uint8Array.from(text, (letter) => letter.charCodeAt(0))))
   terminal.onKey(() => told.pressed())
+  terminal.attachCustomKeyEventHandler((event) => {
+    // Who only reads goes on with Tab as on any page; who types sends it, and gets out by another key.
+    if (event.key === 'Tab') return answers
+    if (event.key !== 'F6' || !event.ctrlKey || !event.shiftKey) return true
+    if (event.type === 'keydown') told.leave()
+    event.preventDefault()
+    return false
+  })
   // The bell is quiet: xterm.js makes no sound of its own, and nobody listens to its event.
 
   /** @type {ReturnType<typeof setTimeout> | undefined} */
