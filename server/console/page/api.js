@@ -22,10 +22,12 @@ export function createApi(token) {
    * @param {string} method
    * @param {string} path
    * @param {unknown} [body]
+   * @param {AbortSignal} [signal]
    */
-  const call = (method, path, body) =>
+  const call = (method, path, body, signal) =>
     fetch(serviceBase + path, {
       method,
+      ...(signal ? { signal } : {}),
       headers: {
         'x-auth-token': token,
         'x-openstack-ironic-api-version': 'latest',
@@ -83,7 +85,7 @@ export function createApi(token) {
      */
     async search(text, signal) {
       const path = `${consolePath}/search?${new URLSearchParams({ text })}`
-      const answer = await fetch(serviceBase + path, { headers: { 'x-auth-token': token }, signal })
+      const answer = await call('GET', path, undefined, signal)
       const body = await bodyOf(answer)
       if (!answer.ok) throw new Error(messageIn(body, answer))
       return /** @type {Hit[]} */ (body.hits)

@@ -65,7 +65,11 @@ export function createFrame() {
   }
 
   /** @param {LineState} state @param {string | null} reason */
-  const line = (state, reason) => fact('line', `line ${state}`, lineTones[state] ?? '', reason ?? '')
+  const line = (state, reason) => {
+    fact('line', `line ${state}`, lineTones[state] ?? '', reason ?? '')
+    if (reason !== null && state !== 'up') say(`The line is ${state}: ${reason}`, 'bad')
+    else if (notice.textContent?.startsWith('The line is ')) say('')
+  }
 
   /** @param {string | null} state */
   const power = (state) => fact('power', state ?? 'power unknown', powerTones[state ?? ''] ?? '')
@@ -195,7 +199,7 @@ export function createFrame() {
         case 'mode':
           setMode(message.mode)
           event(message.mode === 'write' ? 'you type now' : 'you read only now')
-          say(message.reason)
+          say(`${message.mode === 'write' ? 'You type now' : 'You read only now'}: ${message.reason}.`)
           break
         case 'resize':
           if (!selves.has(message.by))

@@ -5,6 +5,9 @@
  */
 import { byId, dateAndTime, element } from './dom.js'
 
+/** As many as the service gives unless it is asked for more. */
+const hitsAtMost = 100
+
 /**
  * Makes the box work.
  * @param {() => Api} api
@@ -32,8 +35,8 @@ export function createSearch(api, readFrom) {
       const sought = input.value
       const found = await api().search(sought, signal)
       if (signal.aborted) return
-      state.textContent =
-        found.length === 0 ? 'Not found.' : `${found.length} found; choose one to read on from there.`
+      const many = found.length === hitsAtMost ? `The first ${hitsAtMost}` : `${found.length} found`
+      state.textContent = found.length === 0 ? 'Not found.' : `${many}; choose one to read on from there.`
       hits.replaceChildren(...found.map((hit) => hitItem(hit, sought)))
     } catch (error) {
       if (!signal.aborted) state.textContent = /** @type {Error} */ (error).message
