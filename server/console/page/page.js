@@ -28,6 +28,8 @@ let screen
 let link
 let writes = false
 let oldest = 0
+/** What this connection was last told of our window. */
+let sizeSaid = ''
 /** Since when the link has been away, to say that it is back. */
 let lost = false
 
@@ -88,7 +90,8 @@ function control(message) {
     oldest = message.start
     screen?.past(message.end)
     setWrites(message.mode === 'write')
-    if (screen) link?.request({ type: 'resize', columns: screen.columns, rows: screen.rows })
+    sizeSaid = ''
+    if (screen) size(screen.columns, screen.rows)
   }
   if (message.type === 'mode') {
     setWrites(message.mode === 'write')
@@ -142,7 +145,8 @@ function pressed() {
 
 /** @param {number} columns @param {number} rows */
 function size(columns, rows) {
-  link?.request({ type: 'resize', columns, rows })
+  const text = `${columns} ${rows}`
+  if (text !== sizeSaid && link?.request({ type: 'resize', columns, rows })) sizeSaid = text
 }
 
 /** @param {Ending} ending */
@@ -227,6 +231,14 @@ function wireButtons() {
     } catch (error) {
       byId('message-text').textContent = /** @type {Error} */ (error).message
     }
+  }
+  /** @type {HTMLDetailsElement} */
+  const menu = byId('menu')
+  addEventListener('pointerdown', ({ target }) => {
+    if (!menu.contains(/** @type {Node} */ (target))) menu.open = false
+  })
+  menu.onkeydown = ({ key }) => {
+    if (key === 'Escape') menu.open = false
   }
   addEventListener('online', () => link?.hurry())
   document.addEventListener('visibilitychange', () => {
