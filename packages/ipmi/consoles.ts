@@ -3,7 +3,7 @@ import { unlessAborted } from './converse.ts'
 import { aboutBmc, type IpmiError } from './errors.ts'
 import { type LinkSettings, openLink } from './link.ts'
 import { runSol, type Sol, type SolOptions } from './sol.ts'
-import { activateSol } from './sol-open.ts'
+import { type Activation, activateSol } from './sol-open.ts'
 import type { SolQuirk } from './sol-quirks.ts'
 import type { Account } from './target.ts'
 import { resolvePeer, type Transport } from './transport.ts'
@@ -39,38 +39,48 @@ export function createConsoles({ transport, settings, makeRoom, counted }: Conso
     tries: Math.max(settings.tries, 100),
   }
 
-  const start = async (account: Account, bmc: string, options: SolOptions, signal: AbortSignal) => {
+  const start = async (
+    account: Account,
+    bmc: string,
+    options: SolOptions,
+    signal: AbortSignal,
+    gone: () => void,
+  ): Promise<Sol> => {
     const quirks: ReadonlySet<SolQuirk> = new Set(options.quirks)
     const peer = await unlessAborted(resolvePeer(account.address, account.port), signal)
     const link = await openLink(account, peer, transport, patience, signal)
+    // The machine may speak before the answer has been read.
     const early: [Buffer, number][] = []
+    let activation: Activation
     try {
       options.onSession?.(link.bmcId)
       options.onActivating?.()
-      // The machine may speak before the answer has been read.
-      link.onPayload(
-        payloadTypes.sol,
-        (payload, at) => void (early.length < mostEarly && early.push([payload, at])),
-      )
-      const mostData = await activateSol(link, account.port, options, quirks, patience, signal)
-      const named: SolOptions = {
-        ...options,
-        onLost: (error) => options.onLost(aboutBmc(error, bmc) as IpmiError),
-      }
-      const { sol, take } = runSol(link, wheel, mostData, named, quirks, (farewell) => {
-        open.delete(sol)
-        counted(-1)
-        if (farewell === undefined) return
-        const done = farewell.finally(() => farewells.delete(done))
-        farewells.add(done)
+      link.onPayload(payloadTypes.sol, (payload, at) => {
+        if (early.length < mostEarly) early.push([payload, at])
       })
-      open.add(sol)
-      for (const [payload, at] of early) take(payload, at)
-      return sol
+      activation = await activateSol(link, account.port, options, quirks, patience, signal)
     } catch (error) {
       link.abandon()
       throw error
     }
+    let given = false
+    let lostEarly: IpmiError | undefined
+    const onLost = (error: IpmiError) => {
+      if (given) options.onLost(aboutBmc(error, bmc) as IpmiError)
+      else lostEarly = error
+    }
+    const { sol, take } = runSol(link, wheel, activation, { ...options, onLost }, quirks, (farewell) => {
+      open.delete(sol)
+      gone()
+      if (farewell === undefined) return
+      const done = farewell.finally(() => farewells.delete(done))
+      farewells.add(done)
+    })
+    open.add(sol)
+    for (const [payload, at] of early) take(payload, at)
+    if (lostEarly !== undefined) throw lostEarly
+    given = true
+    return sol
   }
 
   return {
@@ -78,10 +88,15 @@ export function createConsoles({ transport, settings, makeRoom, counted }: Conso
       await turn(signal)
       makeRoom()
       counted(1)
+      let counting = true
+      const gone = () => {
+        if (counting) counted(-1)
+        counting = false
+      }
       try {
-        return await start(account, bmc, options, signal)
+        return await start(account, bmc, options, signal, gone)
       } catch (error) {
-        counted(-1)
+        gone()
         throw error
       }
     },

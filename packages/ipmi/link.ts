@@ -40,6 +40,8 @@ export type Link = {
   readonly garbled: string | undefined
   /** Commands sent since the BMC was last heard. */
   readonly unanswered: number
+  /** The newest number of a datagram of the BMC's. */
+  readonly newestAt: number
   /** When the BMC was last heard, on performance.now()'s clock. */
   readonly heardAtMs: number
   /** Closes the session at the BMC, waiting up to about a second (or as given) for it to agree, and forgets it. */
@@ -190,14 +192,15 @@ function judgeStep(step: HandshakeStep, heard: Heard): Verdict<DecisiveStep> {
   return step.kind === 'failed' ? { refused: step } : { accepted: step }
 }
 
-/** Sends the handshake's datagram; from the second Open Session on, also asks whether the BMC speaks IPMI 2.0 at all. */
+/** Sends the handshake's datagram; after an Open Session without answer also asks, now and then, for IPMI 2.0 at all. */
 function sender(handshake: Handshake, peer: Peer, transport: Transport): () => void {
   let sent = 0
   const { netFn, command, data = [] } = getChannelAuthentication
   return () => {
     transport.send(peer, handshake.datagram)
     sent += 1
-    if (sent < 2 || handshake.awaits !== 'open session response') return
+    const isDue = sent === 2 || sent === 3 || sent % 8 === 0
+    if (!isDue || handshake.awaits !== 'open session response') return
     const question = encodeRequest({ netFn, command, data, sequence: sent })
     transport.send(peer, encodePlain(question))
   }
@@ -336,6 +339,9 @@ function createLink(established: Established, peer: Peer, transport: Transport):
     },
     get unanswered() {
       return unanswered
+    },
+    get newestAt() {
+      return session.window.highest
     },
     get heardAtMs() {
       return heardAtMs

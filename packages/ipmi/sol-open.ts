@@ -18,7 +18,13 @@ import {
 } from './wire/index.ts'
 
 /**
- * Activates SOL and gives how many characters fit into a packet to the BMC.
+ * What a new SOL is: how many characters fit into a packet to the BMC, and the number of the datagram up to which
+ * packets belong to an earlier one of the same session.
+ */
+export type Activation = { mostData: number; after: number | undefined }
+
+/**
+ * Activates SOL.
  *
  * @throws IpmiError 'taken' when somebody else has it and is not to be disturbed; others that say what to do
  */
@@ -29,7 +35,7 @@ export async function activateSol(
   quirks: ReadonlySet<SolQuirk>,
   patience: Patience,
   signal: AbortSignal,
-): Promise<number> {
+): Promise<Activation> {
   const own = [link.bmcId, link.consoleId]
   const { previousSessionId = 0 } = options
   const attempt = async (command: Command): Promise<Reply> => {
@@ -61,10 +67,11 @@ export async function activateSol(
       }),
     ],
   }
+  let after: number | undefined
   for (let round = 1; ; round += 1) {
     const startedAtMs = performance.now()
     const { completionCode, data } = await attempt(activate)
-    if (completionCode === 0) return readActivation(data, port, quirks)
+    if (completionCode === 0) return { mostData: readActivation(data, port, quirks), after }
     if (completionCode !== payloadCompletion.alreadyActive) throw refusal(completionCode)
     const repeated = performance.now() - startedAtMs >= patience.replyTimeoutMs / 2
     const owner = quirks.has('solstatus') ? undefined : await ownerOf(tryOut)
@@ -73,6 +80,7 @@ export async function activateSol(
     if (!ours && options.whenTaken === 'yield') throw takenBy(owner)
     if (round >= rounds) throw takenBy(owner)
     await attempt(deactivateSol)
+    after = link.newestAt
     const closesOwner = owner !== undefined && owner !== 0 && !isOneOf(owner, own)
     if (closesOwner && (owner === previousSessionId || quirks.has('solcloseowner'))) {
       await tryOut(closeSession(owner))

@@ -1,5 +1,4 @@
 /** An active Serial over LAN: the flow of characters and the watch over it, on a session's socket and clock. */
-import type { Patience } from './converse.ts'
 import { IpmiError } from './errors.ts'
 import type { Link } from './link.ts'
 import {
@@ -14,8 +13,10 @@ import {
   type SolFlow,
   unheld,
 } from './sol-flow.ts'
+import { farewell, leave } from './sol-leave.ts'
+import type { Activation } from './sol-open.ts'
 import type { SolQuirk } from './sol-quirks.ts'
-import { commandOf, deactivateSol, newWatch, nextQuestion, readAnswer } from './sol-watch.ts'
+import { commandOf, newWatch, nextQuestion, readAnswer } from './sol-watch.ts'
 import type { Wheel } from './wheel.ts'
 import { decodeResponse, decodeSolFromBmc, encodeSolToBmc, isMalformed, payloadTypes } from './wire/index.ts'
 
@@ -71,7 +72,7 @@ export type RunningSol = {
 export function runSol(
   link: Link,
   wheel: Wheel,
-  mostData: number,
+  { mostData, after }: Activation,
   options: SolOptions,
   quirks: ReadonlySet<SolQuirk>,
   ended: (farewell: Promise<void> | void) => void,
@@ -160,7 +161,8 @@ export function runSol(
   }
 
   const take = (payload: Buffer, at: number) => {
-    if (over) return
+    const ofEarlierSol = after !== undefined && ((at - after) | 0) <= 0
+    if (over || ofEarlierSol) return
     const packet = decodeSolFromBmc(payload)
     if (isMalformed(packet)) return
     const received = receive(flow, packet, at)
@@ -208,9 +210,11 @@ export function runSol(
   }
 
   const askAgain = () => {
-    const waitedMs = performance.now() - askedAtMs
+    const now = performance.now()
+    // Whatever else the BMC sends in this session proves that it lives: it may be only the answer that was lost.
+    const silentMs = now - (ending ? askedAtMs : Math.max(askedAtMs, link.heardAtMs))
     const patience = ending ? endingMs : watch.proven ? patienceMs : patienceUnprovenMs
-    if (asked >= fewestTries && waitedMs >= patience) {
+    if (asked >= fewestTries && (silentMs >= patience || now - askedAtMs >= mostPatienceMs)) {
       return lose(ending ? deactivated() : dead(), 'abandon')
     }
     if (!watch.proven && watch.question !== 'device' && asked >= triesUnproven) {
@@ -279,6 +283,8 @@ function repeatAfter(times: number, roundTripMs: number): number {
 }
 
 const patienceMs = 3_200
+/** With a BMC that sends characters and does not answer commands. */
+const mostPatienceMs = 12_000
 /** After the process itself stood still, time alone proves nothing. */
 const fewestTries = 4
 /** All three questions together. */
@@ -287,7 +293,6 @@ const triesUnproven = 5
 /** How long a BMC that ended SOL may take to say who has it now. */
 const endingMs = 1_000
 const mostBreaks = 8
-const brief: Patience = { tries: 2, replyTimeoutMs: 150, growth: 1, exchangeTimeoutMs: 300 }
 
 const stolen = () => new IpmiError('taken', 'another client has taken SOL; ask who, or open it with retake')
 const deactivated = () =>
@@ -299,30 +304,3 @@ const deaf = () =>
     'session-lost',
     'it answers commands but takes no characters; open SOL again, or reset the BMC',
   )
-
-/** Ends SOL and its session politely. Of SOL that another session has by now, only our session is ended. */
-async function leave(link: Link, own: readonly number[], mayAsk: boolean): Promise<void> {
-  let ours = true
-  if (mayAsk) {
-    const reply = await link
-      .exchange(commandOf('owner'), brief, new AbortController().signal)
-      .catch(() => undefined)
-    // A BMC that answers nothing would keep us for another second.
-    if (reply === undefined) return link.abandon()
-    if (reply.completionCode === 0) {
-      const response = { ...reply, sequence: 0, netFn: 0, command: 0 }
-      ours = readAnswer({ question: 'owner', proven: true }, response, own).kind === 'ours'
-    }
-  }
-  await farewell(link, ours)
-}
-
-async function farewell(link: Link, deactivate: boolean): Promise<void> {
-  if (deactivate) {
-    const reply = await link
-      .exchange(deactivateSol, brief, new AbortController().signal)
-      .catch(() => undefined)
-    if (reply === undefined) return link.abandon()
-  }
-  await link.close(brief).catch(() => {})
-}

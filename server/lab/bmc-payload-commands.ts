@@ -85,7 +85,7 @@ export const payloadTable: Readonly<Record<string, Known>> = {
   },
 }
 
-function activate({ session, sol, faults, port }: CommandContext, data: Buffer): Answer {
+function activate({ session, sol, faults, port }: CommandContext, data: Buffer): Answer | undefined {
   const request = decodeActivateRequest(data)
   if (isMalformed(request) || session === undefined) return refuse(0xc7)
   if (request.type !== payloadTypes.sol) return refuse(payloadCompletion.disabled)
@@ -101,6 +101,7 @@ function activate({ session, sol, faults, port }: CommandContext, data: Buffer):
   if (faults.find('sol-alerts') !== undefined && request.serialAlerts === 0) return refuse(0xff)
   if (faults.find('sol-stuck') !== undefined) return refuse(payloadCompletion.alreadyActive)
   if (!sol.activate(session, request.encrypted)) return refuse(payloadCompletion.alreadyActive)
+  if (faults.endOnce('sol-answer-lost')) return undefined
   const sizes = faults.find('sol-sizes')?.named
   const written = (size: number) => (sizes === 'swapped' ? ((size & 0xff) << 8) | (size >> 8) : size)
   return give(

@@ -18,6 +18,8 @@ export type BmcFlow = {
   repeat(grow: boolean): SolFromBmc | undefined
   /** Drops the packet under way, which nobody acknowledges: gives how many bytes that were. */
   giveUp(): number
+  /** Whether nothing is under way. */
+  readonly landed: boolean
   /** Output not acknowledged. */
   readonly queued: number
 }
@@ -127,6 +129,9 @@ export function createBmcFlow(size: number, miscounts: () => number | undefined 
       partlyTaken = 0
       overrun = true
       return bytes
+    },
+    get landed() {
+      return flight === undefined
     },
     get queued() {
       return waiting.length + (flight?.data.length ?? 0)

@@ -133,6 +133,7 @@ export function createBmcSol(
       if (input.length > 0) port.input(input)
       if (broke) port.inputBreak()
       receiving = false
+      if (mine.flow.landed) clearTimeout(mine.timer)
       // What the machine did about it may have ended SOL.
       if (owner === mine) flush(mine)
     },

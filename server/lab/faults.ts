@@ -32,6 +32,8 @@ export type Fault =
   | { kind: 'sol-tells' }
   /** Says that SOL is active for another session until somebody deactivates it. */
   | { kind: 'sol-stuck' }
+  /** Loses the first answer to Activate Payload. */
+  | { kind: 'sol-answer-lost' }
   /** Refuses Activate Payload with that completion code. */
   | { kind: 'sol-refused'; completionCode: number }
   /** Refuses Activate Payload unless serial alerts are to wait. */

@@ -1,95 +1,11 @@
 /** Serial over LAN between the client and simulated BMCs: what a console promises when networks and BMCs misbehave. */
 import { randomBytes } from 'node:crypto'
-import {
-  type ClientOptions,
-  createIpmiClient,
-  type IpmiClient,
-  type IpmiError,
-  type Sol,
-  type SolOptions,
-  type SolQuirk,
-  type Target,
-} from '@leasehold/ipmi'
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { type Fault, type Lab, type LabMachine, startLab } from './index.ts'
+import { createIpmiClient, type IpmiClient, type Sol } from '@leasehold/ipmi'
+import { afterAll, describe, expect, test } from 'vitest'
+import { type Fault, type LabMachine, startLab } from './index.ts'
+import { targetOf, testConsoles, typedOn, until } from './testing.ts'
 
-const opened: { close(): Promise<void> }[] = []
-let lab: Lab
-let next = 0
-
-beforeAll(async () => {
-  lab = await startLab({ count: 60, serial: 'quiet', bootSeconds: 0.1 })
-})
-afterEach(async () => {
-  for (const machine of lab.machines) machine.clearFaults()
-  for (const thing of opened.splice(0).reverse()) await thing.close()
-})
-afterAll(() => lab.close())
-
-/** A machine that no other test has touched. */
-const freshMachine = (): LabMachine => {
-  const machine = lab.machines[next++]
-  if (machine === undefined) throw new Error('the lab has too few machines')
-  return machine
-}
-const targetOf = ({ address, port, username, password }: LabMachine): Target => ({
-  address,
-  port,
-  username,
-  password,
-  cipherSuite: 17,
-})
-const client = (options: ClientOptions = {}): IpmiClient => {
-  const made = createIpmiClient({ replyTimeoutMs: 100, exchangeTimeoutMs: 2_000, ...options })
-  opened.push(made)
-  return made
-}
-const until = async (what: () => unknown, timeout = 8_000) => {
-  await expect.poll(what, { timeout, interval: 10 }).toBeTruthy()
-}
-
-type Console = {
-  sol: Sol
-  /** Everything the console got. */
-  got: () => Buffer
-  lost: IpmiError[]
-  noted: string[]
-  sessions: number[]
-  drained: () => number
-}
-
-/** Opens a console that writes down what it is told. */
-async function open(
-  machine: LabMachine,
-  options: Partial<SolOptions> = {},
-  ipmi: IpmiClient = client(),
-): Promise<Console> {
-  const chunks: Buffer[] = []
-  const lost: IpmiError[] = []
-  const noted: string[] = []
-  const sessions: number[] = []
-  let drained = 0
-  const sol = await ipmi.openSol(targetOf(machine), {
-    onData: (bytes) => void chunks.push(Buffer.from(bytes)),
-    onLost: (error) => void lost.push(error),
-    onNoted: (event) => void noted.push(event),
-    onSession: (id) => void sessions.push(id),
-    onDrained: () => {
-      drained += 1
-    },
-    whenTaken: 'retake',
-    keepAliveMs: 200,
-    ...options,
-  })
-  return { sol, got: () => Buffer.concat(chunks), lost, noted, sessions, drained: () => drained }
-}
-
-/** What is typed on a machine's console, as the machine gets it. */
-const typedOn = (machine: LabMachine) => {
-  const chunks: Buffer[] = []
-  machine.serial.onInput((bytes) => void chunks.push(Buffer.from(bytes)))
-  return () => Buffer.concat(chunks)
-}
+const { opened, freshMachine, client, open } = testConsoles(40)
 
 /** Writes all of it, as fast as the console takes it. */
 async function typeAll(sol: Sol, bytes: Buffer): Promise<void> {
@@ -265,6 +181,18 @@ describe('over a bad network', () => {
   })
 })
 
+test('output from before a lost answer to the activation is not mixed with that after it', async () => {
+  const machine = freshMachine()
+  machine.inject({ kind: 'sol-answer-lost' })
+  const opening = open(machine, { whenTaken: 'yield' })
+  await until(() => machine.solOwner() !== undefined)
+  machine.serial.write('first')
+  const { got, noted } = await opening
+  machine.serial.write('second')
+  await until(() => got().length > 0)
+  expect([got().toString(), noted]).toEqual(['second', []])
+})
+
 describe('a BMC that goes away', () => {
   test('is noticed within 6 s, whether or not somebody types', async () => {
     const machines = [freshMachine(), freshMachine()]
@@ -407,105 +335,4 @@ describe('after a kill of the process', () => {
       expect(lost.map(({ code }) => code)).toEqual(quirks.length === 0 ? ['session-lost'] : [])
     }
   }, 15_000)
-})
-
-describe('a BMC with quirks', () => {
-  /** Whether the console works both ways. */
-  const proves = async (machine: LabMachine, { sol, got, lost }: Console) => {
-    const typed = typedOn(machine)
-    const line = randomBytes(500)
-    sol.write(line)
-    machine.serial.write(line)
-    await until(() => typed().length >= 500 && got().length >= 500, 15_000)
-    expect([typed().equals(line), got().equals(line), lost]).toEqual([true, true, []])
-  }
-
-  const unaided: [string, Fault][] = [
-    ['swaps the bytes of payload sizes', { kind: 'sol-sizes', named: 'swapped' }],
-    ['names an impossible payload size', { kind: 'sol-sizes', named: 3 }],
-    ['names the standard port behind a port mapping', { kind: 'sol-port', port: 623 }],
-    ['does not know who has SOL', { kind: 'sol-status', how: 'refused', only: 'instance' }],
-    ['does not know whether SOL is active', { kind: 'sol-status', how: 'refused' }],
-    ['does not even answer that', { kind: 'sol-status', how: 'silent' }],
-    ['names the owner by the console’s id', { kind: 'sol-owner', named: 'by-console-id' }],
-    ['names the owner with swapped bytes', { kind: 'sol-owner', named: 'swapped' }],
-    ['counts no accepted characters', { kind: 'sol-miscount', accepted: 0 }],
-  ]
-  test.each(unaided)(
-    'that %s works as it is',
-    async (_name, fault) => {
-      const machine = freshMachine()
-      machine.inject(fault)
-      const console = await open(machine)
-      await proves(machine, console)
-      // Long enough for every question that it might not answer.
-      await new Promise((resolve) => setTimeout(resolve, 1_500))
-      expect(console.lost).toEqual([])
-    },
-    30_000,
-  )
-
-  test('that does not answer who has SOL is still noticed when it dies', async () => {
-    const machine = freshMachine()
-    machine.inject({ kind: 'sol-status', how: 'silent' })
-    const { lost } = await open(machine)
-    await new Promise((resolve) => setTimeout(resolve, 4_500))
-    machine.inject({ kind: 'silent' })
-    await until(() => lost.length === 1)
-    expect(lost[0]).toMatchObject({ code: 'unreachable' })
-  }, 20_000)
-
-  const aided: [SolQuirk, Fault, 'unsupported' | 'command-failed' | 'taken'][] = [
-    ['solport', { kind: 'sol-port', port: 9_999 }, 'unsupported'],
-    ['serialalertsdeferred', { kind: 'sol-alerts' }, 'command-failed'],
-    ['solstatus', { kind: 'sol-owner', named: 'wrongly' }, 'taken'],
-  ]
-  test.each(aided)('works with quirk %s, and without it says what is wrong', async (quirk, fault, code) => {
-    const machine = freshMachine()
-    machine.inject(fault)
-    const lost: IpmiError[] = []
-    const failure = await open(machine, { onLost: (error) => void lost.push(error) }).then(
-      () => until(() => lost.length > 0).then(() => lost[0]),
-      (error: IpmiError) => error,
-    )
-    expect(failure).toMatchObject({ code })
-    await until(() => machine.sessionCount() === 0)
-    await proves(machine, await open(machine, { quirks: [quirk] }))
-  })
-
-  test('that miscounts characters works with quirk solcharactercount', async () => {
-    const machine = freshMachine()
-    machine.inject({ kind: 'sol-miscount', accepted: 1 })
-    await proves(machine, await open(machine, { quirks: ['solcharactercount'] }))
-  })
-
-  test('that names a payload size it cannot take works with quirk solpayloadsize', async () => {
-    const machine = freshMachine()
-    machine.inject({ kind: 'sol-sizes', named: 255 })
-    await proves(machine, await open(machine, { quirks: ['solpayloadsize'] }))
-  })
-
-  test('that gets stuck on a packet works with quirk solpacketseq', async () => {
-    const machine = freshMachine()
-    machine.inject({ kind: 'sol-sticks', sequence: 1 })
-    await proves(machine, await open(machine, { quirks: ['solpacketseq'] }))
-  }, 20_000)
-
-  const refusals: [number, string, RegExp][] = [
-    [0x81, 'command-failed', /SOL is disabled.*enable SOL/],
-    [0x82, 'busy', /no more payloads/],
-    [0x83, 'unsupported', /cannot be encrypted/],
-    [0x84, 'unsupported', /must be encrypted/],
-    [0xd4, 'insufficient-privilege', /insufficient privilege/],
-  ]
-  test.each(refusals)(
-    'that refuses SOL with completion code %i says what to do',
-    async (completionCode, code, words) => {
-      const machine = freshMachine()
-      machine.inject({ kind: 'sol-refused', completionCode })
-      const failure = await open(machine).catch((error: IpmiError) => error)
-      expect(failure).toMatchObject({ code, completionCode, message: expect.stringMatching(words) })
-      await until(() => machine.sessionCount() === 0)
-    },
-  )
 })
