@@ -20,7 +20,7 @@ import { createConsoles } from './consoles.ts'
 import { discover } from './discover.ts'
 import { aboutBmc, IpmiError } from './errors.ts'
 import { createSlots } from './limits.ts'
-import type { Sol, SolOptions } from './sol.ts'
+import type { Sol, SolOptions } from './sol-options.ts'
 import { type Account, accountOf, describeBmc, type Privilege, type Target } from './target.ts'
 import { createTransport } from './transport.ts'
 

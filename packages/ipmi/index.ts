@@ -4,6 +4,6 @@ export { type CallOptions, type ClientOptions, createIpmiClient, type IpmiClient
 export type { Command, Operation, Reply, Send } from './command.ts'
 export type { ChannelAuthentication, ChassisStatus, DeviceId, PowerAction } from './commands.ts'
 export { IpmiError, type IpmiErrorCode } from './errors.ts'
-export type { Sol, SolOptions } from './sol.ts'
+export type { Sol, SolOptions } from './sol-options.ts'
 export { type SolQuirk, solQuirks } from './sol-quirks.ts'
 export type { Privilege, Target } from './target.ts'

@@ -4,7 +4,7 @@ import { closeSession } from './commands.ts'
 import type { Patience } from './converse.ts'
 import { completionError, IpmiError } from './errors.ts'
 import { type Link, unreadable } from './link.ts'
-import type { SolOptions } from './sol.ts'
+import type { SolOptions } from './sol-options.ts'
 import { charactersPerPacket, isOneOf, isSessionPort, type SolQuirk } from './sol-quirks.ts'
 import { deactivateSol, getInstanceInfo, solInstance } from './sol-watch.ts'
 import {
