@@ -1,7 +1,7 @@
 /** Consoles and the spans of their journals, in PostgreSQL. Offsets are bytes in the journal. */
 import { sql } from 'kysely'
 import type { Db } from '../store/index.ts'
-import type { Taken } from './holders.sql.ts'
+import { silentMs, type Taken } from './holders.sql.ts'
 
 /** Whose bytes a part of the journal holds: from `start` (null: the wall is not built yet) to `end` (null: to now). */
 export interface Span {
@@ -68,23 +68,26 @@ export async function heldConsoles(
   )
 }
 
-/** How a node's console is, for whoever asks; undefined when it never had one. */
-export async function findConsole(
-  db: Db,
-  nodeUuid: string,
-): Promise<
-  | {
-      state: string
-      reason: string | null
-      stateSince: Date
-      tcpPort: number | null
-      span: Span
-      end: number
-    }
-  | undefined
-> {
+/** How a node's console is, for whoever asks. */
+export interface ConsoleRow {
+  state: string
+  reason: string | null
+  stateSince: Date
+  tcpPort: number | null
+  /** The span that is being written. */
+  span: Span
+  /** How far the journal went when it was last written down. */
+  end: number
+}
+
+/**
+ * Finds a node's console; undefined when it never had one. One whose holder has been silent for `silentMs` is idle,
+ * whatever that holder wrote down last.
+ */
+export async function findConsole(db: Db, nodeUuid: string): Promise<ConsoleRow | undefined> {
   const { rows } = await sql<
     SpanRow & {
+      held: boolean | null
       state: string
       reason: string | null
       state_since: Date
@@ -92,19 +95,21 @@ export async function findConsole(
       end_offset: string
     }
   >`
-    SELECT c.state, c.reason, c.state_since, c.tcp_port, c.end_offset, ${spanColumns}
-    FROM consoles c JOIN console_spans s ON s.id = c.span_id WHERE c.node_uuid = ${nodeUuid}`.execute(db)
+    SELECT h.beat_at > now() - make_interval(secs => ${silentMs / 1000}) AS held,
+           c.state, c.reason, c.state_since, c.tcp_port, c.end_offset, ${spanColumns}
+    FROM consoles c JOIN console_spans s ON s.id = c.span_id LEFT JOIN console_holders h ON h.id = c.holder
+    WHERE c.node_uuid = ${nodeUuid}`.execute(db)
   const row = rows[0]
-  return row
-    ? {
-        state: row.state,
-        reason: row.reason,
-        stateSince: row.state_since,
-        tcpPort: row.tcp_port,
-        span: spanOf(row),
-        end: Number(row.end_offset),
-      }
-    : undefined
+  if (!row) return undefined
+  const { state, reason } = row.held ? row : { state: 'idle', reason: null }
+  return {
+    state,
+    reason,
+    stateSince: row.state_since,
+    tcpPort: row.tcp_port,
+    span: spanOf(row),
+    end: Number(row.end_offset),
+  }
 }
 
 /**

@@ -7,7 +7,7 @@ const codeOfEnding: Readonly<Record<Ending, number>> = {
   forbidden: 4403,
   'lease-ended': 4410,
   disabled: 4409,
-  replaced: 4408,
+  expelled: 4408,
   unavailable: 1013,
   stopping: 1012,
 }

@@ -7,7 +7,6 @@ import { WebSocket } from 'ws'
 import { LeaseholdError } from '../errors.ts'
 import type { Db } from '../store/index.ts'
 import { endingOfCode } from './endings.ts'
-import { silentMs } from './holder-link.ts'
 import { holderOf } from './holders.sql.ts'
 import { subprotocol } from './protocol.ts'
 import { issueTicket } from './tickets.sql.ts'
@@ -42,7 +41,7 @@ export async function attachElsewhere(
   let queued = 0
 
   const connect = async (): Promise<WebSocket> => {
-    const holder = await holderOf(deps.db, nodeUuid, silentMs)
+    const holder = await holderOf(deps.db, nodeUuid)
     if (!holder?.url || deps.isHere(nodeUuid))
       throw new LeaseholdError('unavailable', 'No conductor keeps this console at the moment; try again.', {
         retryAfterSeconds: 1,

@@ -25,10 +25,8 @@ export interface HolderLinkDeps {
   onLost(): void
 }
 
-export const beatMs = 1_000
-/** Silence after which others take a holder's consoles. */
-export const silentMs = 6_000
-/** Silence after which the holder itself lets go: earlier than the others, by more than a beat can take. */
+const beatMs = 1_000
+/** Silence after which the holder itself lets go: earlier than others take it (`silentMs`), by more than a beat takes. */
 const ownLimitMs = 4_000
 const reconnectMs = 500
 

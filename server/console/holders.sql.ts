@@ -2,6 +2,9 @@
 import { sql } from 'kysely'
 import type { Db } from '../store/index.ts'
 
+/** Silence after which others take a holder's consoles, milliseconds. */
+export const silentMs = 6_000
+
 /** A process that keeps consoles. */
 export interface Holder {
   id: string
@@ -54,7 +57,7 @@ export async function purgeHolders(db: Db): Promise<void> {
 export async function takeFree(
   db: Db,
   holder: Holder,
-  { silentMs, graceMs, most }: { silentMs: number; graceMs: number; most: number },
+  { graceMs, most }: { graceMs: number; most: number },
 ): Promise<Taken[]> {
   const { rows } = await sql<{ node_uuid: string; fence: string }>`
     WITH dead AS (
@@ -92,7 +95,6 @@ export async function giveUp(db: Db, holder: string, { nodeUuid, fence }: Taken)
 export async function holderOf(
   db: Db,
   nodeUuid: string,
-  silentMs: number,
 ): Promise<{ id: string; url: string | null } | undefined> {
   return db
     .selectFrom('consoles')

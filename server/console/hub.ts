@@ -40,8 +40,6 @@ export interface Hub {
   attach(visitor: Visitor, options: AttachOptions, sink: Sink): Attachment
   /** Bytes that the journal has just taken at `offset`. */
   deliver(offset: number, bytes: Buffer): void
-  /** The journal's end has moved without bytes. */
-  skipped(): void
   tell(message: Control): void
   /** The line takes keys again. */
   writable(): void
@@ -266,9 +264,6 @@ export function createHub(deps: HubDeps): Hub {
       for (const watcher of watchers.values())
         if (watcher.ready && !watcher.catchingUp && watcher.next === offset) give(watcher, offset, bytes)
     },
-    skipped() {
-      for (const watcher of watchers.values()) if (watcher.ready) void catchUp(watcher)
-    },
     tell,
     writable: () => writer?.sink.writable(),
     judge(endingOf) {
@@ -283,7 +278,7 @@ export function createHub(deps: HubDeps): Hub {
     views,
     expel(id) {
       const watcher = watchers.get(id)
-      if (watcher) cut(watcher, 'replaced')
+      if (watcher) cut(watcher, 'expelled')
       return watcher !== undefined
     },
     get size() {

@@ -12,7 +12,6 @@ import { findConsole, type Span } from './consoles.sql.ts'
 import { createTcpDoors } from './doors/tcp.ts'
 import { createWebsocketDoor } from './doors/websocket.ts'
 import { attachElsewhere } from './forward.ts'
-import { silentMs } from './holder-link.ts'
 import { holderOf } from './holders.sql.ts'
 import { createKeeper } from './keeper.ts'
 import { directoryOf } from './kept.ts'
@@ -20,7 +19,7 @@ import { recheck } from './recheck.ts'
 import { redeemTicket } from './tickets.sql.ts'
 import { type Attach, type LineState, lineStates, type WatcherView } from './types.ts'
 
-export { findConsole, findSpan, listSpans, type Span, shareSpan } from './consoles.sql.ts'
+export { type ConsoleRow, findConsole, findSpan, listSpans, type Span, shareSpan } from './consoles.sql.ts'
 export * from './journal/index.ts'
 export { dropTickets, issueTicket } from './tickets.sql.ts'
 export * from './types.ts'
@@ -95,8 +94,8 @@ export function createConsoles(deps: ConsolesDeps): Consoles {
       if (!console || (!node.console_enabled && !kept)) throw switchedOff(node)
       if (kept) {
         // What it knows of the node is what the row says now, or it reads it again.
-        const current = kept.held.span.id === console.span.id ? kept : await keeper.getFresh(node.uuid)
-        if (current && current.held.span.id === console.span.id)
+        const current = isSameSpan(kept.held.span, console.span) ? kept : await keeper.getFresh(node.uuid)
+        if (current && isSameSpan(current.held.span, console.span))
           return current.hub.attach(visitor, options, sink)
       }
       const late = performance.now() > until
@@ -147,7 +146,7 @@ export function createConsoles(deps: ConsolesDeps): Consoles {
     expel: (nodeUuid, watcherId) => keeper.get(nodeUuid)?.hub.expel(watcherId) ?? false,
     async keptAt(nodeUuid) {
       if (keeper.get(nodeUuid)) return undefined
-      return (await holderOf(db, nodeUuid, silentMs))?.url ?? undefined
+      return (await holderOf(db, nodeUuid))?.url ?? undefined
     },
     census() {
       const states = Object.fromEntries(lineStates.map((state) => [state, 0])) as Record<LineState, number>
@@ -162,14 +161,11 @@ export function createConsoles(deps: ConsolesDeps): Consoles {
   }
 }
 
+const isSameSpan = (one: Span, other: Span): boolean =>
+  one.id === other.id && one.shared_with_owner === other.shared_with_owner
+
 const switchedOff = (node: Node): LeaseholdError =>
   new LeaseholdError(
     'conflict',
     `The console of node ${node.uuid} is off; PUT /v1/nodes/${node.uuid}/console {"enabled": true} switches it on.`,
   )
-
-/** What may be read of the journal by who may read this span. */
-export const spanRange = (span: Span, end: number): { from: number; to: number } => ({
-  from: span.start ?? end,
-  to: span.end ?? end,
-})

@@ -2,19 +2,20 @@
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import type { Logger } from 'pino'
-import { type Caller, consoleTarget, nodeTarget, type Policy } from '../access/index.ts'
+import { consoleTarget, type Policy } from '../access/index.ts'
 import { createRecorder } from '../audit/index.ts'
 import type { Config } from '../config.ts'
 import { LeaseholdError } from '../errors.ts'
 import type { Hardware } from '../hardware/index.ts'
 import type { Db } from '../store/index.ts'
 import { beginSpan, type Held, heldConsoles, noteConsoles, type Span } from './consoles.sql.ts'
-import { type HolderLink, holdLink, silentMs } from './holder-link.ts'
+import { type HolderLink, holdLink } from './holder-link.ts'
 import { enterHolder, giveUp, type Holder, leaveHolder, purgeHolders, takeFree } from './holders.sql.ts'
 import { type Limits, readJournal, sweep } from './journal/index.ts'
+import { createJudge } from './judge.ts'
 import { directoryOf, type Kept, keepConsole } from './kept.ts'
 import { createNodeReader } from './node-reader.ts'
-import { type RecheckDeps, recheck } from './recheck.ts'
+import type { RecheckDeps } from './recheck.ts'
 import { purgeTickets } from './tickets.sql.ts'
 import type { Ending, Mode, Visitor } from './types.ts'
 
@@ -51,8 +52,6 @@ const noteSoonMs = 50
 const choresEveryMs = 60_000
 /** Within a second of a token's end its watcher is gone. */
 const recheckEveryMs = 400
-/** How long watchers stay whose tokens cannot be checked: a Keystone that does not answer. */
-const unverifiedMs = 60_000
 /** A console that its preferred holder does not take is anybody's. */
 const graceMs = 3_000
 const takenAtOnce = 2_000
@@ -227,7 +226,7 @@ export function createKeeper(deps: KeeperDeps): Keeper {
     if (taking || stopping || !holder || !link?.alive()) return
     taking = true
     try {
-      const taken = await takeFree(db, holder, { silentMs, graceMs, most: takenAtOnce })
+      const taken = await takeFree(db, holder, { graceMs, most: takenAtOnce })
       if (taken.length > 0) await refreshInTurn(taken.map(({ nodeUuid }) => nodeUuid))
     } catch (error) {
       log.warn({ err: error }, 'free consoles could not be taken; tried again')
@@ -248,44 +247,6 @@ export function createKeeper(deps: KeeperDeps): Keeper {
     const notes = [...kept.values()].flatMap((one) => one.note() ?? [])
     await noteConsoles(db, holder.id, notes)
   }
-
-  /** When everybody was last known to be who they are. */
-  let verifiedAtMs = performance.now()
-  /**
-   * Cuts watchers whose token, role or node is gone. While that cannot be found out they stay for a while, and then
-   * they are cut all the same.
-   */
-  const judge = async (): Promise<void> => {
-    const visitors = [...kept.values()].flatMap((one) => [...one.hub.visitors()])
-    let callers: Awaited<ReturnType<typeof recheck>>
-    try {
-      callers = await recheck(deps, visitors)
-      verifiedAtMs = performance.now()
-    } catch (error) {
-      if (!(error instanceof LeaseholdError && error.code === 'unavailable')) throw error
-      if (performance.now() - verifiedAtMs < unverifiedMs) return
-      log.error({ err: error }, 'nobody could be verified for too long; all watchers are cut')
-      for (const one of kept.values())
-        one.hub.judge(({ proof }) => (proof.kind === 'source' ? undefined : 'unavailable'))
-      return
-    }
-    if (visitors.length === 0) return
-    for (const one of kept.values()) {
-      const verdicts = new Map<Caller, boolean>()
-      one.hub.judge((visitor) => {
-        const caller = callers.get(visitor)
-        if (caller === undefined) return undefined
-        if (caller === null) return 'unauthenticated'
-        visitor.caller = caller
-        const known = verdicts.get(caller)
-        const may = known ?? (allows(visitor, 'read', one.held.span) && seesNode(visitor, one.held))
-        verdicts.set(caller, may)
-        return may ? undefined : 'forbidden'
-      })
-    }
-  }
-  const seesNode = ({ caller, proof }: Visitor, { span }: Held): boolean =>
-    proof.kind === 'source' || policy.allows('baremetal:node:get', caller, nodeTarget(span))
 
   const dropAll = async (ending: Ending): Promise<void> => {
     await Promise.all([...kept.values()].map((one) => drop(one, ending)))
@@ -353,7 +314,11 @@ export function createKeeper(deps: KeeperDeps): Keeper {
       every(takeEveryMs, 'taking consoles', take)
       every(refreshEveryMs, 'reading consoles', () => refreshInTurn())
       every(noteEveryMs, 'noting consoles', note)
-      every(recheckEveryMs, 'rechecking watchers', judge)
+      every(
+        recheckEveryMs,
+        'rechecking watchers',
+        createJudge({ ...deps, log, allows }, () => kept.values()),
+      )
       every(choresEveryMs, 'tidying consoles', async () => {
         await purgeTickets(db)
         await purgeHolders(db)

@@ -106,7 +106,7 @@ export const endings = {
   forbidden: 'the right to watch this console is gone',
   'lease-ended': 'the node has changed hands',
   disabled: 'the console was switched off',
-  replaced: 'the door was closed by its keeper',
+  expelled: 'sent away by somebody who may',
   unavailable: 'the console can not be reached now; try again',
   stopping: 'the service is stopping; try again',
 } as const

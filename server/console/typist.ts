@@ -7,14 +7,20 @@ export interface Typist {
   writable(): void
 }
 
+/** A line takes all of what it is given or nothing: what is larger than its queue would wait for ever. */
+const pieceBytes = 4096
+
 /** `source` is where the keys come from; what it has read already when it is paused still comes. */
 export function typist(attachment: Attachment, source: { pause(): void; resume(): void }): Typist {
   const waiting: Buffer[] = []
   return {
     type(bytes) {
-      if (waiting.length === 0 && attachment.write(bytes)) return
-      waiting.push(bytes)
-      source.pause()
+      for (let at = 0; at < bytes.length; at += pieceBytes) {
+        const piece = bytes.subarray(at, at + pieceBytes)
+        if (waiting.length === 0 && attachment.write(piece)) continue
+        waiting.push(piece)
+        source.pause()
+      }
     },
     writable() {
       if (waiting.length === 0) return

@@ -1,15 +1,12 @@
 /** The way to a console: found, allowed, and at the conductor that keeps it. */
 import { Readable } from 'node:stream'
 import { consoleTarget, type RuleName } from '../../access/index.ts'
-import { findConsole, type Proof, type Span } from '../../console/index.ts'
+import { type ConsoleRow, findConsole, type Proof, type Span } from '../../console/index.ts'
 import { LeaseholdError } from '../../errors.ts'
 import type { Node } from '../../inventory/index.ts'
 import { denied, nodeFor } from '../baremetal/node-access.ts'
 import type { Call } from '../baremetal/routes.ts'
 import type { ApiDeps } from '../deps.ts'
-
-/** A node's console as far as the database knows it. */
-export type Console = NonNullable<Awaited<ReturnType<typeof findConsole>>>
 
 /**
  * The node, when the caller sees it and every rule holds for its console as it is now.
@@ -19,7 +16,7 @@ export async function consoleFor(
   deps: ApiDeps,
   call: Call,
   ...rules: readonly RuleName[]
-): Promise<{ node: Node; console: Console | undefined }> {
+): Promise<{ node: Node; console: ConsoleRow | undefined }> {
   const ident = (call.params.node ?? '') as string
   return consoleOf(deps, call, ident, ...rules)
 }
@@ -30,7 +27,7 @@ export async function consoleOf(
   call: Call,
   ident: string,
   ...rules: readonly RuleName[]
-): Promise<{ node: Node; console: Console | undefined }> {
+): Promise<{ node: Node; console: ConsoleRow | undefined }> {
   const node = await nodeFor(deps, call, ident)
   const console = await findConsole(deps.db, node.uuid)
   const target = consoleTarget({ ...node, shared_with_owner: console?.span.shared_with_owner ?? false })
@@ -39,7 +36,7 @@ export async function consoleOf(
 }
 
 /** @throws LeaseholdError 'conflict' for a console that is off. */
-export function requireConsole(node: Node, console: Console | undefined): Console {
+export function requireConsole(node: Node, console: ConsoleRow | undefined): ConsoleRow {
   if (console) return console
   throw new LeaseholdError(
     'conflict',
@@ -48,7 +45,7 @@ export function requireConsole(node: Node, console: Console | undefined): Consol
 }
 
 /** What every ticket for this caller and console has. */
-export const ticketFor = (call: Call, node: Node, console: Console) => ({
+export const ticketFor = (call: Call, node: Node, console: ConsoleRow) => ({
   nodeUuid: node.uuid,
   spanId: console.span.id,
   userId: call.caller.userId,

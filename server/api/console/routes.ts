@@ -1,7 +1,7 @@
 /** Consoles over HTTP: how they are, who may come in, what they have shown. Leasehold's own, beside Ironic's states/console. */
 import { Type } from 'typebox'
 import { consoleTarget, type RuleName } from '../../access/index.ts'
-import { issueTicket, type Mode, modes, shareSpan } from '../../console/index.ts'
+import { type ConsoleRow, issueTicket, type Mode, modes, shareSpan } from '../../console/index.ts'
 import { LeaseholdError } from '../../errors.ts'
 import type { Node } from '../../inventory/index.ts'
 import { isoTime, looseBoolean } from '../baremetal/fields.ts'
@@ -9,14 +9,7 @@ import { normalUuid } from '../baremetal/identifiers.ts'
 import { switchConsole } from '../baremetal/node-console.ts'
 import type { Call, Route } from '../baremetal/routes.ts'
 import type { ApiDeps } from '../deps.ts'
-import {
-  type Console,
-  consoleFor,
-  forwarded,
-  requireConsole,
-  socketBase,
-  ticketFor,
-} from './console-access.ts'
+import { consoleFor, forwarded, requireConsole, socketBase, ticketFor } from './console-access.ts'
 import { journalQuery, journalRoutes, sendJournal } from './journal.ts'
 import { tokenRoutes } from './tokens.ts'
 
@@ -136,7 +129,7 @@ export function ownConsoleRoutes(deps: ApiDeps): Route[] {
   ]
 }
 
-function showConsole(deps: ApiDeps, call: Call, node: Node, console: Console | undefined) {
+function showConsole(deps: ApiDeps, call: Call, node: Node, console: ConsoleRow | undefined) {
   const mayWatch = deps.policy.allows(
     'leasehold:console:read',
     call.caller,
@@ -159,7 +152,7 @@ function showConsole(deps: ApiDeps, call: Call, node: Node, console: Console | u
 }
 
 /** Whether a console is well, why not, and what to do. */
-function healthOf(node: Node, console: Console | undefined): { health: string; reason: string | null } {
+function healthOf(node: Node, console: ConsoleRow | undefined): { health: string; reason: string | null } {
   if (!node.console_enabled)
     return { health: 'OFF', reason: `PUT /v1/nodes/${node.uuid}/console {"enabled": true} switches it on` }
   if (console?.state === 'up') return { health: 'OK', reason: null }

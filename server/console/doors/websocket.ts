@@ -58,9 +58,11 @@ export function createWebsocketDoor(deps: WebsocketDoorDeps): WebsocketDoor {
 
   /** Finds out who comes, and lets them in. */
   const welcome = async (asked: Asked, request: IncomingMessage, relay: Relay): Promise<Attachment> => {
-    const { visitor, ident, mode } = await identify(deps, asked, request)
-    const { offset } = asked
-    return deps.attach(visitor, ident, { mode, ...(offset === undefined ? {} : { offset }) }, relay.sink)
+    const { visitor, ident, mode, only } = await identify(deps, asked, request)
+    const attachment = await deps.attach(visitor, ident, { mode, offset: asked.offset }, relay.sink)
+    if (only === undefined || attachment.node.uuid === only) return attachment
+    attachment.close()
+    throw new LeaseholdError('unauthenticated', 'The ticket is for another node.')
   }
 
   return {
@@ -187,12 +189,12 @@ const safely = (encoded: string): string => {
   }
 }
 
-/** Who comes, to which node, to do what. @throws LeaseholdError 'unauthenticated', the same for every reason. */
+/** Who comes, to which node, to do what; a ticket lets into `only` one. @throws LeaseholdError 'unauthenticated', the same for every reason. */
 async function identify(
   deps: WebsocketDoorDeps,
   asked: Asked,
   request: IncomingMessage,
-): Promise<{ visitor: Visitor; ident: string; mode: Mode }> {
+): Promise<{ visitor: Visitor; ident: string; mode: Mode; only?: string }> {
   const origin = request.headers.origin
   const address = request.socket.remoteAddress ?? ''
   if (asked.ticket !== undefined) {
@@ -200,13 +202,12 @@ async function identify(
     if (!ticket)
       throw new LeaseholdError('unauthenticated', 'The ticket is unknown, used, or over; get another one.')
     const { nodeUuid, mode, proof, door, address: from } = ticket
-    if (asked.ident !== undefined && asked.ident !== nodeUuid && /^[0-9a-f-]{36}$/i.test(asked.ident))
-      throw new LeaseholdError('unauthenticated', 'The ticket is for another node.')
     const caller = await callerOf(deps, proof)
     return {
       visitor: { caller, proof, door: door ?? 'websocket', address: from ?? address },
-      ident: nodeUuid,
+      ident: asked.ident ?? nodeUuid,
       mode,
+      only: nodeUuid,
     }
   }
   // A page of another site must not use what a browser would send along by itself.
