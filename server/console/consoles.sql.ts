@@ -112,29 +112,34 @@ export async function findConsole(db: Db, nodeUuid: string): Promise<ConsoleRow 
   }
 }
 
+/** Where a span begins in the journal. */
+export interface Wall extends Taken {
+  spanId: string
+  offset: number
+}
+
 /**
- * Builds the wall: the span begins at `offset`, and all before it end there.
- * @returns false when the console is no longer this holder's.
+ * Builds walls, many in one statement: each span begins at its offset, and all before it of that node end there.
+ * @returns the spans that stand; those of consoles that are no longer this holder's do not.
  */
-export async function beginSpan(
-  db: Db,
-  holder: string,
-  { nodeUuid, fence }: Taken,
-  spanId: string,
-  offset: number,
-): Promise<boolean> {
+export async function buildWalls(db: Db, holder: string, walls: readonly Wall[]): Promise<string[]> {
+  if (walls.length === 0) return []
   const { rows } = await sql<{ id: string }>`
-    WITH held AS (
-      SELECT node_uuid FROM consoles
-      WHERE node_uuid = ${nodeUuid} AND holder = ${holder} AND fence = ${fence} FOR SHARE
+    WITH wall AS (
+      SELECT c.node_uuid, w."spanId" AS span_id, w."offset"
+      FROM jsonb_to_recordset(${JSON.stringify(walls)}::jsonb) AS w
+        ("nodeUuid" uuid, fence bigint, "spanId" bigint, "offset" bigint)
+      JOIN consoles c ON c.node_uuid = w."nodeUuid" AND c.holder = ${holder} AND c.fence = w.fence
+      FOR SHARE OF c
     ), ended AS (
-      UPDATE console_spans s SET end_offset = ${offset}, start_offset = COALESCE(s.start_offset, ${offset})
-      FROM held WHERE s.node_uuid = held.node_uuid AND s.id < ${spanId} AND s.end_offset IS NULL
+      UPDATE console_spans s
+      SET end_offset = wall."offset", start_offset = COALESCE(s.start_offset, wall."offset")
+      FROM wall WHERE s.node_uuid = wall.node_uuid AND s.id < wall.span_id AND s.end_offset IS NULL
     )
-    UPDATE console_spans s SET start_offset = COALESCE(s.start_offset, ${offset})
-    FROM held WHERE s.id = ${spanId} AND s.node_uuid = held.node_uuid
+    UPDATE console_spans s SET start_offset = COALESCE(s.start_offset, wall."offset")
+    FROM wall WHERE s.id = wall.span_id AND s.node_uuid = wall.node_uuid
     RETURNING s.id`.execute(db)
-  return rows.length > 0
+  return rows.map((row) => row.id)
 }
 
 /** What of a console is written down from time to time. */

@@ -8,7 +8,7 @@ import type { Config } from '../config.ts'
 import { LeaseholdError } from '../errors.ts'
 import type { Hardware } from '../hardware/index.ts'
 import type { Db } from '../store/index.ts'
-import { beginSpan, type Held, heldConsoles, noteConsoles, type Span } from './consoles.sql.ts'
+import { buildWalls, type Held, heldConsoles, noteConsoles, type Span } from './consoles.sql.ts'
 import { type HolderLink, holdLink } from './holder-link.ts'
 import { enterHolder, giveUp, type Holder, leaveHolder, purgeHolders, takeFree } from './holders.sql.ts'
 import { type Limits, readJournal, sweep } from './journal/index.ts'
@@ -44,6 +44,8 @@ export interface Keeper {
 
 /** How often free consoles are looked for, milliseconds. */
 const takeEveryMs = 1_000
+/** A console that has just been switched on is taken so soon, with those switched on in the same moment. */
+const takeSoonMs = 20
 /** How often everything that is kept is read again: changes are told of at once, this is for what went unheard. */
 const refreshEveryMs = 5_000
 const noteEveryMs = 1_000
@@ -108,6 +110,7 @@ export function createKeeper(deps: KeeperDeps): Keeper {
     nodeUuid: string,
     ...[remembered, events, signal]: Parameters<Parameters<typeof keepConsole>[0]['open']>
   ) => {
+    await closing.get(nodeUuid)
     const node = await readNode(nodeUuid)
     if (!node) throw new LeaseholdError('not-found', 'the node is gone')
     const implementation = hardware.implementation(node, 'console')
@@ -147,18 +150,40 @@ export function createKeeper(deps: KeeperDeps): Keeper {
     return one
   }
 
-  const drop = async (one: Kept, ending: Ending): Promise<void> => {
-    if (kept.get(one.held.node.uuid) === one) kept.delete(one.held.node.uuid)
+  /** Lines that are being given back: the same machine's next line waits for it. */
+  const closing = new Map<string, Promise<void>>()
+  const drop = (one: Kept, ending: Ending): Promise<void> => {
+    const { uuid } = one.held.node
+    if (kept.get(uuid) === one) kept.delete(uuid)
     deps.onDropped?.(one)
-    await one.close(ending)
+    const closed = Promise.all([closing.get(uuid), one.close(ending)])
+      .catch((error: unknown) => log.error({ err: error, node: uuid }, 'a console did not close cleanly'))
+      .then(() => {
+        if (closing.get(uuid) === closed) closing.delete(uuid)
+      })
+    closing.set(uuid, closed)
+    return closed
   }
 
+  let building = false
   /** Writes walls down, until the database has them. */
-  const settleWalls = async (one: Kept): Promise<void> => {
-    for (const [spanId, offset] of one.walls) {
-      const { node, fence } = one.held
-      if (await beginSpan(db, (holder as Holder).id, { nodeUuid: node.uuid, fence }, spanId, offset))
-        one.wallStands(spanId)
+  const settleWalls = async (): Promise<void> => {
+    if (building || !holder) return
+    building = true
+    try {
+      const standing = [...kept.values()].filter((one) => one.walls.size > 0)
+      const walls = standing.flatMap((one) =>
+        [...one.walls].map(([spanId, offset]) => ({
+          nodeUuid: one.held.node.uuid,
+          fence: one.held.fence,
+          spanId,
+          offset,
+        })),
+      )
+      const settled = await buildWalls(db, holder.id, walls)
+      for (const one of standing) for (const spanId of settled) one.wallStands(spanId)
+    } finally {
+      building = false
     }
   }
 
@@ -178,23 +203,34 @@ export function createKeeper(deps: KeeperDeps): Keeper {
     const { id } = holder
     const rows = await heldConsoles(db, id, nodeUuids)
     if (id !== holder?.id || !link?.alive()) return
-    const lingerMs = config['console.off_linger_seconds'] * 1000
+    // Walls and cuts first: nothing that takes long comes before them.
+    const fresh: Held[] = []
     for (const held of rows.values()) {
       const one = kept.get(held.node.uuid)
-      const overdue = held.offAt !== null && Date.now() - held.offAt.getTime() > lingerMs
-      if (one && one.held.fence === held.fence && !overdue) one.update(held)
-      else if (one) await drop(one, overdue ? 'disabled' : 'unavailable')
-      if (overdue) await giveUp(db, id, { nodeUuid: held.node.uuid, fence: held.fence })
-      else if (!kept.has(held.node.uuid)) {
-        const known = await withWall(held)
-        if (id === holder?.id && !kept.has(held.node.uuid)) keep(known)
-      }
+      if (one && one.held.fence === held.fence) one.update(held)
+      else if (!isOverdue(held)) fresh.push(held)
     }
-    const gone = (nodeUuids ?? [...kept.keys()]).flatMap((uuid) =>
-      rows.has(uuid) ? [] : (kept.get(uuid) ?? []),
+    for (const uuid of nodeUuids ?? [...kept.keys()]) {
+      const one = kept.get(uuid)
+      const held = rows.get(uuid)
+      if (one && one.held.fence !== held?.fence) void drop(one, 'unavailable')
+    }
+    for (const held of rows.values()) if (isOverdue(held)) void switchOff(id, held)
+    const known = await Promise.all(fresh.map(withWall))
+    if (id !== holder?.id) return
+    for (const held of known) if (!kept.has(held.node.uuid)) keep(held)
+    await settleWalls()
+  }
+  const lingerMs = config['console.off_linger_seconds'] * 1000
+  const isOverdue = ({ offAt }: Held): boolean => offAt !== null && Date.now() - offAt.getTime() > lingerMs
+
+  /** The line of a console that has been off for long is given back, and then the console is nobody's. */
+  const switchOff = async (holderId: string, { node, fence }: Held): Promise<void> => {
+    const one = kept.get(node.uuid)
+    await (one ? drop(one, 'disabled') : closing.get(node.uuid))
+    await giveUp(db, holderId, { nodeUuid: node.uuid, fence }).catch((error: unknown) =>
+      log.warn({ err: error, node: node.uuid }, 'a console could not be given up; tried again'),
     )
-    for (const one of gone) await drop(one, 'unavailable')
-    for (const one of kept.values()) if (one.walls.size > 0) await settleWalls(one)
   }
 
   /** One reading at a time: an older one never comes after a newer one. */
@@ -209,7 +245,10 @@ export function createKeeper(deps: KeeperDeps): Keeper {
 
   const onChange = (nodeUuid: string) => {
     if (!kept.has(nodeUuid)) {
-      void take()
+      takeTimer ??= setTimeout(() => {
+        takeTimer = undefined
+        void take()
+      }, takeSoonMs)
       return
     }
     if (stale.size === 0)
@@ -221,6 +260,7 @@ export function createKeeper(deps: KeeperDeps): Keeper {
     stale.add(nodeUuid)
   }
 
+  let takeTimer: NodeJS.Timeout | undefined
   let taking = false
   const take = async (): Promise<void> => {
     if (taking || stopping || !holder || !link?.alive()) return
@@ -249,7 +289,8 @@ export function createKeeper(deps: KeeperDeps): Keeper {
   }
 
   const dropAll = async (ending: Ending): Promise<void> => {
-    await Promise.all([...kept.values()].map((one) => drop(one, ending)))
+    for (const one of [...kept.values()]) void drop(one, ending)
+    await Promise.all(closing.values())
   }
 
   const enter = async (url: string): Promise<void> => {
@@ -258,7 +299,7 @@ export function createKeeper(deps: KeeperDeps): Keeper {
       hostname: config['conductor.host'],
       conductorGroup: config['conductor.group'],
       drivers: [...hardware.types.keys()],
-      url: config['console.internal_url'] ?? url,
+      url: config['console.internal_url'] ?? reachable(url, config['conductor.host']),
     }
     await enterHolder(db, entered)
     holder = entered
@@ -329,6 +370,7 @@ export function createKeeper(deps: KeeperDeps): Keeper {
       stopping = true
       for (const timer of timers) clearInterval(timer)
       clearTimeout(noteTimer)
+      clearTimeout(takeTimer)
       await reading
       await dropAll('stopping')
       await link?.close()
@@ -354,3 +396,7 @@ export function createKeeper(deps: KeeperDeps): Keeper {
     })
   }
 }
+
+/** An address that others can use: one that listens everywhere is reached by its host's name. */
+const reachable = (url: string, host: string): string =>
+  url.replace(/\/\/(0\.0\.0\.0|\[::\])(?=:|$)/, `//${host}`)
