@@ -89,7 +89,8 @@ export function superviseLine(deps: SupervisorDeps): Supervisor {
       const why = await gone.promise
       live = false
       line = undefined
-      enter(ending.signal.aborted ? 'idle' : 'backing off', why.reason)
+      if (ending.signal.aborted) enter('idle', null)
+      else enter('backing off', why.reason)
       await opened.close().catch(() => {})
       return { stoodMs: performance.now() - sinceMs, ...why }
     } catch (error) {
