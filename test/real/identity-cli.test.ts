@@ -158,9 +158,13 @@ describe('the openstack client', () => {
 
   test('reads the catalog, the services, endpoints and regions', async () => {
     const catalog = await asJson('lessee', 'catalog list')
-    expect(catalog.map((row: Record<string, string>) => row.Type).sort()).toEqual(['baremetal', 'identity'])
-    expect(await asJson('leasehold', 'endpoint list')).toHaveLength(6)
-    expect(await asJson('leasehold', 'service list')).toHaveLength(2)
+    expect(catalog.map((row: Record<string, string>) => row.Type).sort()).toEqual([
+      'baremetal',
+      'identity',
+      'lease',
+    ])
+    expect(await asJson('leasehold', 'endpoint list')).toHaveLength(9)
+    expect(await asJson('leasehold', 'service list')).toHaveLength(3)
     expect(await asJson('leasehold', 'region list')).toHaveLength(1)
     expect(names(await asJson('leasehold', 'domain list'))).toEqual(['Default'])
   })

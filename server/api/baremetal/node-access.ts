@@ -30,8 +30,25 @@ const hidden = (ident: string): LeaseholdError =>
  * The node that a path names, when the caller may see it and every rule holds.
  * @throws LeaseholdError 'not-found' for a node that is absent or hidden, the same either way; 'forbidden'.
  */
-export async function nodeFor(deps: ApiDeps, call: Call, ident: string, ...rules: RuleName[]): Promise<Node> {
-  const by = lookupOf(ident, call.version >= 5)
+export const nodeFor = (deps: ApiDeps, call: Call, ident: string, ...rules: RuleName[]): Promise<Node> =>
+  lookedUp(deps, call, ident, call.version >= 5, rules)
+
+/** The same for paths that are Leasehold's own, or of another API: names are good at any microversion, and with none. */
+export const nodeOfAnyName = (
+  deps: ApiDeps,
+  call: Call,
+  ident: string,
+  ...rules: RuleName[]
+): Promise<Node> => lookedUp(deps, call, ident, true, rules)
+
+async function lookedUp(
+  deps: ApiDeps,
+  call: Call,
+  ident: string,
+  names: boolean,
+  rules: readonly RuleName[],
+): Promise<Node> {
+  const by = lookupOf(ident, names)
   const node = by && (await findNode(deps.db, by))
   const seen = node && deps.policy.allows('baremetal:node:get', call.caller, nodeTarget(node))
   if (node) noteTarget(call, 'node', node.uuid, node, !seen)

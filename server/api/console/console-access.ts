@@ -4,7 +4,7 @@ import { consoleTarget, type RuleName } from '../../access/index.ts'
 import { type ConsoleRow, findConsole, type Proof, type Span } from '../../console/index.ts'
 import { LeaseholdError } from '../../errors.ts'
 import type { Node } from '../../inventory/index.ts'
-import { denied, nodeFor } from '../baremetal/node-access.ts'
+import { denied, nodeOfAnyName } from '../baremetal/node-access.ts'
 import type { Call } from '../baremetal/routes.ts'
 import type { ApiDeps } from '../deps.ts'
 
@@ -28,7 +28,7 @@ export async function consoleOf(
   ident: string,
   ...rules: readonly RuleName[]
 ): Promise<{ node: Node; console: ConsoleRow | undefined }> {
-  const node = await nodeFor(deps, call, ident)
+  const node = await nodeOfAnyName(deps, call, ident)
   const console = await findConsole(deps.db, node.uuid)
   const target = consoleTarget({ ...node, shared_with_owner: console?.span.shared_with_owner ?? false })
   for (const rule of rules) if (!deps.policy.allows(rule, call.caller, target)) throw denied(rule)

@@ -232,6 +232,19 @@ describe('esi-leap’s console token', () => {
   })
 })
 
+it('consoles and console tokens are had by name without a microversion, as esi-leap’s client and curl ask', async () => {
+  const uuid = await machine()
+  const { name } = (await api.as('lessee-member', 'GET', `/v1/nodes/${uuid}`)).body
+  const asked = { node_uuid_or_name: name }
+  const made = await api.as('lessee-member', 'POST', '/v1/console_auth_tokens', asked, null)
+  expect([made.status, made.body.node_uuid]).toEqual([201, uuid])
+  expect((await api.as('stranger', 'POST', '/v1/console_auth_tokens', asked, null)).status).toBe(404)
+  const dropped = await api.as('lessee-member', 'DELETE', `/v1/console_auth_tokens/${name}`, undefined, null)
+  expect(dropped.status).toBe(200)
+  const shown = await api.as('lessee-member', 'GET', `/v1/nodes/${name}/console`, undefined, null)
+  expect(shown.body).toMatchObject({ node: uuid, state: 'up' })
+})
+
 describe('how a console is', () => {
   it('is told with what to do when it is not well', async () => {
     const { uuid } = await api.node()

@@ -10,6 +10,8 @@ const interfaces = ['public', 'internal', 'admin'] as const
 const services = [
   { type: 'baremetal', name: 'leasehold', description: 'Bare Metal API', path: '' },
   { type: 'identity', name: 'keystone', description: 'Identity API', path: '/identity/v3' },
+  // Where esi-leap's clients look. They add /v1 to it by themselves.
+  { type: 'lease', name: 'esi-leap', description: 'Console tokens, as in esi-leap', path: '' },
 ] as const
 
 /** Ids that are the same at every start and in every process. */

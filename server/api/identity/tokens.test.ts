@@ -60,6 +60,9 @@ describe('a login by password', () => {
     ])
     const baremetal = token.catalog.find((service: { type: string }) => service.type === 'baremetal')
     expect(baremetal.endpoints[0]).toMatchObject({ url: 'http://identity.test:6385', region: 'RegionOne' })
+    // Clients of esi-leap's API add /v1 to this.
+    const lease = token.catalog.find((service: { type: string }) => service.type === 'lease')
+    expect(lease.endpoints[0]).toMatchObject({ url: 'http://identity.test:6385', interface: 'public' })
     expect(Date.parse(token.expires_at) - Date.parse(token.issued_at)).toBe(14_400_000)
   })
 
