@@ -101,12 +101,12 @@ export async function findConsole(db: Db, nodeUuid: string): Promise<ConsoleRow 
     WHERE c.node_uuid = ${nodeUuid}`.execute(db)
   const row = rows[0]
   if (!row) return undefined
-  const { state, reason } = row.held ? row : { state: 'idle', reason: null }
+  const { state, reason, tcp_port } = row.held ? row : { state: 'idle', reason: null, tcp_port: null }
   return {
     state,
     reason,
     stateSince: row.state_since,
-    tcpPort: row.tcp_port,
+    tcpPort: tcp_port,
     span: spanOf(row),
     end: Number(row.end_offset),
   }

@@ -74,7 +74,9 @@ export async function takeFree(
           ORDER BY md5(h.hostname || c.node_uuid::text) LIMIT 1))
       LIMIT ${most} FOR UPDATE OF c SKIP LOCKED
     )
-    UPDATE consoles SET holder = ${holder.id}, fence = consoles.fence + 1
+    -- How it was at its last holder, and at which port, is nobody's truth any more: that port may be another console's.
+    UPDATE consoles SET holder = ${holder.id}, fence = consoles.fence + 1, tcp_port = NULL,
+      state = 'opening', reason = NULL, state_since = now()
     FROM free WHERE consoles.node_uuid = free.node_uuid
     RETURNING consoles.node_uuid, consoles.fence`.execute(db)
   return rows.map((row) => ({ nodeUuid: row.node_uuid, fence: Number(row.fence) }))

@@ -1,4 +1,5 @@
 /** One owner of each console across all processes, whatever happens to them. */
+import { randomUUID } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -6,6 +7,8 @@ import { sql } from 'kysely'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import type { Store } from '../store/index.ts'
 import { testStore } from '../store/testing.ts'
+import { findConsole } from './consoles.sql.ts'
+import { enterHolder, leaveHolder, takeFree } from './holders.sql.ts'
 import { type Room, testRoom, until, watch } from './testing.ts'
 
 let store: Store
@@ -127,4 +130,40 @@ it('a node that is deleted takes its console and its journal with it', async () 
   await room.db.deleteFrom('nodes').where('uuid', '=', node).execute()
   await until(() => watcher.closed, 'the end')
   expect(room.line(node).live).toBe(false)
+})
+
+it('a console that was just taken over is not shown to be up, nor at a port, as its last holder had it', async () => {
+  const { id } = await room.db
+    .insertInto('console_holders')
+    .values({
+      id: randomUUID(),
+      hostname: 'dead',
+      conductor_group: 'old',
+      drivers: ['fake-hardware'],
+      url: null,
+    })
+    .returning('id')
+    .executeTakeFirstOrThrow()
+  const node = await room.node({ conductor_group: 'old' })
+  await room.db
+    .updateTable('consoles')
+    .set({ holder: id, state: 'up', tcp_port: 10_000 })
+    .where('node_uuid', '=', node)
+    .execute()
+  expect(await findConsole(room.db, node)).toMatchObject({ state: 'up', tcpPort: 10_000 })
+  const beat = sql<Date>`now() - interval '1 minute'`
+  await room.db.updateTable('console_holders').set({ beat_at: beat }).where('id', '=', id).execute()
+  expect(await findConsole(room.db, node)).toMatchObject({ state: 'idle', tcpPort: null })
+  const heir = {
+    id: randomUUID(),
+    hostname: 'heir',
+    conductorGroup: 'old',
+    drivers: ['fake-hardware'],
+    url: null,
+  }
+  await enterHolder(room.db, heir)
+  const taken = await takeFree(room.db, heir, { graceMs: 0, most: 10 })
+  expect(taken.map(({ nodeUuid }) => nodeUuid)).toEqual([node])
+  expect(await findConsole(room.db, node)).toMatchObject({ state: 'opening', tcpPort: null })
+  await leaveHolder(room.db, heir.id)
 })
