@@ -8,13 +8,14 @@ import type { Config } from '../config.ts'
 import { LeaseholdError } from '../errors.ts'
 import type { Hardware } from '../hardware/index.ts'
 import type { Db } from '../store/index.ts'
-import { buildWalls, type Held, heldConsoles, noteConsoles, type Span } from './consoles.sql.ts'
+import { buildWalls, type Held, heldConsoles, type Span } from './consoles.sql.ts'
 import { type HolderLink, holdLink } from './holder-link.ts'
 import { enterHolder, giveUp, type Holder, leaveHolder, purgeHolders, takeFree } from './holders.sql.ts'
 import { type Limits, readJournal, sweep } from './journal/index.ts'
 import { createJudge } from './judge.ts'
 import { directoryOf, type Kept, keepConsole } from './kept.ts'
 import { createNodeReader } from './node-reader.ts'
+import { createNoter } from './noter.ts'
 import type { RecheckDeps } from './recheck.ts'
 import { purgeTickets } from './tickets.sql.ts'
 import type { Ending, Mode, Visitor } from './types.ts'
@@ -49,8 +50,6 @@ const takeSoonMs = 20
 /** How often everything that is kept is read again: changes are told of at once, this is for what went unheard. */
 const refreshEveryMs = 5_000
 const noteEveryMs = 1_000
-/** A change of state is written down so soon, with those of others. */
-const noteSoonMs = 50
 const choresEveryMs = 60_000
 /** Within a second of a token's end its watcher is gone. */
 const recheckEveryMs = 400
@@ -75,6 +74,7 @@ export function createKeeper(deps: KeeperDeps): Keeper {
   let holder: Holder | undefined
   let link: HolderLink | undefined
   let stopping = false
+  const noter = createNoter({ db, log, holder: () => holder?.id, consoles: () => kept.values() })
   /** Nodes that have changed since they were last read. */
   const stale = new Set<string>()
 
@@ -143,7 +143,7 @@ export function createKeeper(deps: KeeperDeps): Keeper {
         watchers: config['console.max_watchers'],
         scrollbackBytes: config['console.scrollback_kb'] * 1024,
       },
-      changed: noteSoon,
+      changed: noter.soon,
     })
     kept.set(held.node.uuid, one)
     deps.onKept?.(one)
@@ -275,19 +275,6 @@ export function createKeeper(deps: KeeperDeps): Keeper {
     }
   }
 
-  let noteTimer: NodeJS.Timeout | undefined
-  const noteSoon = () => {
-    noteTimer ??= setTimeout(() => {
-      noteTimer = undefined
-      note().catch((error: unknown) => log.warn({ err: error }, 'consoles could not be noted; tried again'))
-    }, noteSoonMs)
-  }
-  const note = async (): Promise<void> => {
-    if (!holder) return
-    const notes = [...kept.values()].flatMap((one) => one.note() ?? [])
-    await noteConsoles(db, holder.id, notes)
-  }
-
   const dropAll = async (ending: Ending): Promise<void> => {
     for (const one of [...kept.values()]) void drop(one, ending)
     await Promise.all(closing.values())
@@ -354,7 +341,7 @@ export function createKeeper(deps: KeeperDeps): Keeper {
       await enter(url)
       every(takeEveryMs, 'taking consoles', take)
       every(refreshEveryMs, 'reading consoles', () => refreshInTurn())
-      every(noteEveryMs, 'noting consoles', note)
+      every(noteEveryMs, 'noting consoles', noter.note)
       every(
         recheckEveryMs,
         'rechecking watchers',
@@ -369,7 +356,7 @@ export function createKeeper(deps: KeeperDeps): Keeper {
     async stop() {
       stopping = true
       for (const timer of timers) clearInterval(timer)
-      clearTimeout(noteTimer)
+      noter.stop()
       clearTimeout(takeTimer)
       await reading
       await dropAll('stopping')

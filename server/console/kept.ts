@@ -36,8 +36,10 @@ export interface Kept {
   /** Walls that are built here and not yet in the database: span by offset. */
   readonly walls: ReadonlyMap<string, number>
   wallStands(spanId: string): void
-  /** What is to be written down, if it has changed since; `force`: in any case. */
+  /** What is to be written down, if it has changed since. */
   note(): Noted | undefined
+  /** It could not be written down. */
+  noteAgain(): void
   /** Cuts everybody, lets go of the line, closes the journal. */
   close(ending: Ending): Promise<void>
 }
@@ -156,6 +158,9 @@ export function keepConsole(deps: KeptDeps): Kept {
     },
     walls,
     wallStands: (spanId) => void walls.delete(spanId),
+    noteAgain() {
+      dirty = true
+    },
     note() {
       if (!dirty) return undefined
       dirty = false

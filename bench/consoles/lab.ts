@@ -1,0 +1,79 @@
+/** The machines of a measurement: simulated BMCs in a process of their own, told what to do by messages. */
+import { fork } from 'node:child_process'
+import { type Lab, type LabMachine, startLab } from '../../server/lab/index.ts'
+import { type Answers, answering, asking, nowMs } from './messages.ts'
+
+export interface LabPort {
+  ports: number[]
+}
+
+const commands = {
+  /** Starts so many; what is typed is echoed. */
+  async start({ count }: { count: number }): Promise<LabPort> {
+    lab = await startLab({ count, serial: 'quiet' })
+    for (const { serial } of lab.machines) serial.onInput((bytes) => serial.write(bytes))
+    return { ports: lab.machines.map(({ port }) => port) }
+  },
+  /** All together say so many bytes a second, in pieces of 50. */
+  talk({ bytesPerSecond }: { bytesPerSecond: number }): void {
+    clearInterval(talking)
+    let next = 0
+    let owed = 0
+    talking = setInterval(() => {
+      for (owed += bytesPerSecond / 100; owed >= 50; owed -= 50, next += 1)
+        lab?.machines[next % lab.machines.length]?.serial.write(background)
+    }, 10)
+  },
+  /** BMCs that answer nothing from now on. Gives when. */
+  silence({ indexes }: { indexes: number[] }): number {
+    for (const machine of machines(indexes)) machine.inject({ kind: 'silent' })
+    return nowMs()
+  },
+  /**
+   * They answer again, `restarted` with no memory of sessions, and say a word every 10 ms until `hush`. Gives when.
+   */
+  restore({ indexes, restarted }: { indexes: number[]; restarted: boolean }): number {
+    for (const machine of machines(indexes)) {
+      if (restarted) machine.restartBmc()
+      machine.clearFaults()
+      speaking.add(machine)
+    }
+    return nowMs()
+  },
+  hush(): void {
+    speaking.clear()
+  },
+  /** How many BMCs have SOL active for somebody, and how many sessions there are. */
+  count(): { active: number; sessions: number } {
+    const all = lab?.machines ?? []
+    const sessions = all.reduce((sum, machine) => sum + machine.sessionCount(), 0)
+    return { active: all.filter((machine) => machine.solOwner() !== undefined).length, sessions }
+  },
+  async stop(): Promise<void> {
+    clearInterval(talking)
+    await lab?.close()
+    setImmediate(() => process.disconnect?.())
+  },
+}
+
+let lab: Lab | undefined
+let talking: NodeJS.Timeout | undefined
+const speaking = new Set<LabMachine>()
+const background = Buffer.alloc(50, 'x')
+
+const machines = (indexes: number[]): LabMachine[] => indexes.flatMap((index) => lab?.machines[index] ?? [])
+
+export type LabProcess = Answers<typeof commands>
+
+/** Starts the process, without machines yet. */
+export function forkLab(): { lab: LabProcess; pid: number } {
+  const child = fork(import.meta.filename)
+  return { lab: asking<typeof commands>(child), pid: child.pid as number }
+}
+
+if (process.send !== undefined && process.argv[1] === import.meta.filename) {
+  setInterval(() => {
+    for (const machine of speaking) machine.serial.write('back ')
+  }, 10).unref()
+  answering(commands)
+}
