@@ -24,7 +24,7 @@ import {
 
 const target: Target = { address: '192.0.2.1', username: 'admin', password: 'secret', cipherSuite: 17 }
 const begin = (wish: Target = target) => beginHandshake(accountOf(wish), 0x1234, Buffer.alloc(16, 1), 254)
-const iv = Buffer.alloc(16, 3)
+const nonce = Buffer.alloc(16, 3)
 
 describe('the handshake', () => {
   test('ends in a session both sides hold the keys of', () => {
@@ -109,11 +109,11 @@ describe('an open session', () => {
   if (step.kind !== 'established') throw new Error('no session')
   const established = step.session
   const fromBmc = (sequence: number, payload = Buffer.from('hello')) =>
-    seal(established.keys, { payloadType: 0, sessionId: established.consoleId, sequence, payload }, iv)
+    seal(established.keys, { payloadType: 0, sessionId: established.consoleId, sequence, payload }, nonce)
 
   test('counts what it sends', () => {
-    const first = sealPayload(newSession(established), 0, Buffer.from('a'), iv)
-    const second = sealPayload(first.session, 0, Buffer.from('a'), iv)
+    const first = sealPayload(newSession(established), 0, Buffer.from('a'), nonce)
+    const second = sealPayload(first.session, 0, Buffer.from('a'), nonce)
     expect(decodePacket(first.datagram)).toMatchObject({ sequence: 1, sessionId: established.bmcId })
     expect(decodePacket(second.datagram)).toMatchObject({ sequence: 2 })
   })

@@ -276,7 +276,7 @@ function createLink(established: Established, peer: Peer, transport: Transport):
   })
 
   const sealed = (payloadType: number, payload: Buffer, clear = false): Buffer => {
-    const next = sealPayload(session, payloadType, payload, clear ? undefined : freshIv())
+    const next = sealPayload(session, payloadType, payload, clear ? undefined : freshNonce())
     session = next.session
     return next.datagram
   }
@@ -362,11 +362,11 @@ function createLink(established: Established, peer: Peer, transport: Transport):
 }
 
 /** 16 unpredictable bytes. They are drawn many at a time: each draw costs more than what it is drawn for. */
-function freshIv(): Buffer {
+function freshNonce(): Buffer {
   if (drawn.length < 16) drawn = randomBytes(4_096)
-  const iv = drawn.subarray(0, 16)
+  const nonce = drawn.subarray(0, 16)
   drawn = drawn.subarray(16)
-  return iv
+  return nonce
 }
 let drawn = Buffer.alloc(0)
 

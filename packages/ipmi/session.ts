@@ -8,15 +8,15 @@ export function newSession(established: Established): Session {
   return { ...established, lastSent: 0, window: emptyWindow }
 }
 
-/** The session after sending, and the datagram to send. `iv` is 16 unpredictable bytes; without it nothing is encrypted. */
+/** The session after sending, and the datagram to send. `nonce` is 16 unpredictable bytes; without it nothing is encrypted. */
 export function sealPayload(
   session: Session,
   payloadType: number,
   payload: Buffer,
-  iv: Buffer | undefined,
+  nonce: Buffer | undefined,
 ): { session: Session; datagram: Buffer } {
   const sequence = nextSequence(session.lastSent)
-  const datagram = seal(session.keys, { payloadType, sessionId: session.bmcId, sequence, payload }, iv)
+  const datagram = seal(session.keys, { payloadType, sessionId: session.bmcId, sequence, payload }, nonce)
   return { session: { ...session, lastSent: sequence }, datagram }
 }
 

@@ -88,7 +88,8 @@ export function createTransport(): Transport {
   return {
     send(peer, datagram) {
       if (closed) return
-      socketFor(peer.family).send(datagram, peer.port, peer.address, () => {})
+      // Without a callback: what the system refuses shows as silence too, and a thousand consoles say much.
+      socketFor(peer.family).send(datagram, peer.port, peer.address)
     },
     attach(consoleId, route) {
       routes.set(consoleId, route)

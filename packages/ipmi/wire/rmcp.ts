@@ -59,19 +59,29 @@ export function encodePlain(payload: Buffer): Buffer {
   return Buffer.concat([header, payload])
 }
 
-/** Writes an RMCP+ packet up to the end of its payload; `seal` adds the trailer of a protected one. */
+/** Writes an RMCP+ packet without protection; `seal` writes protected ones. */
 export function encodeSession(packet: Omit<SessionPacket, 'format'>): Buffer {
   const bytes = Buffer.alloc(16 + packet.payload.length)
+  writeSessionHeader(bytes, packet, packet.payload.length)
+  packet.payload.copy(bytes, 16)
+  return bytes
+}
+
+/** Writes the 16 bytes before a payload of that length. */
+export function writeSessionHeader(
+  bytes: Buffer,
+  packet: Omit<SessionPacket, 'format' | 'payload'>,
+  payloadLength: number,
+): void {
   bytes[0] = 0x06
+  bytes[1] = 0
   bytes[2] = 0xff
   bytes[3] = classes.ipmi
   bytes[4] = authTypeRmcpPlus
   bytes[5] = (packet.payloadType & 0x3f) | (packet.encrypted ? 0x80 : 0) | (packet.authenticated ? 0x40 : 0)
   bytes.writeUInt32LE(packet.sessionId, 6)
   bytes.writeUInt32LE(packet.sequence, 10)
-  bytes.writeUInt16LE(packet.payload.length, 14)
-  packet.payload.copy(bytes, 16)
-  return bytes
+  bytes.writeUInt16LE(payloadLength, 14)
 }
 
 /** Writes one of the session-opening messages, which travel outside any session. */
