@@ -224,5 +224,6 @@ export const rules = [
   { name: 'leasehold:console:write', check: TENANT_MEMBER, scopes: BOTH, description: 'Type at a console that nobody else is typing at' },
   { name: 'leasehold:console:take', check: TENANT_MEMBER, scopes: BOTH, description: 'Take the keyboard from a writer who is idle, or oneself' },
   { name: 'leasehold:console:force', check: TENANT_MANAGER, scopes: BOTH, description: 'Take the keyboard from anybody at once' },
+  { name: 'leasehold:console:keys', check: 'role:member', scopes: BOTH, description: 'Keep public keys of one’s own, with which one comes in by SSH' },
   { name: 'leasehold:console:share', check: TENANT_MANAGER, scopes: BOTH, description: 'Let the owner of a leased node read along' },
 ] as const satisfies readonly Rule[]

@@ -5,7 +5,8 @@
 import { randomBytes } from 'node:crypto'
 import { sql } from 'kysely'
 import type { Db } from '../store/index.ts'
-import { type Caller, callerOf, expandRoles } from './caller.ts'
+import { type Caller, expandRoles } from './caller.ts'
+import { assignedRoles, type Standing, standingCaller } from './standing.ts'
 import { hashOf } from './token-cache.ts'
 
 /** A valid token: who it speaks for, where, and how it was got. */
@@ -80,9 +81,7 @@ export async function findSessions(db: Db, tokens: readonly string[]): Promise<M
            t.project_id, p.name AS project_name, p.domain_id AS project_domain_id, t.system_scope,
            c.id AS credential_id, c.name AS credential_name, c.unrestricted,
            t.methods, t.audit_ids, t.issued_at, t.expires_at,
-           ARRAY(SELECT r.name FROM role_assignments a JOIN roles r ON r.id = a.role_id
-                 WHERE a.user_id = t.user_id
-                   AND (a.project_id = t.project_id OR (t.system_scope AND a.project_id IS NULL))) AS assigned,
+           ${assignedRoles('t', sql`t.system_scope`)} AS assigned,
            ARRAY(SELECT r.name FROM roles r WHERE r.id = ANY (c.role_ids)) AS credential_roles
     FROM tokens t
     JOIN users u ON u.id = t.user_id
@@ -102,19 +101,8 @@ export async function findSessions(db: Db, tokens: readonly string[]): Promise<M
 function sessionOf(row: SessionRow): Session | undefined {
   const roles = rolesOf(row)
   if (!roles) return undefined
-  const caller = callerOf({
-    authMethod: 'standalone',
-    userId: row.user_id,
-    userName: row.user_name,
-    userDomainId: row.user_domain_id,
-    projectId: row.project_id,
-    projectName: row.project_name,
-    projectDomainId: row.project_domain_id,
-    systemScope: row.system_scope ? 'all' : null,
-    roles,
-    tokenHash: row.token_hash.toString('hex'),
-    expiresAt: row.expires_at,
-  })
+  const proof = { tokenHash: row.token_hash.toString('hex'), expiresAt: row.expires_at }
+  const caller = standingCaller(row, roles, proof)
   return {
     caller,
     user: { id: row.user_id, name: row.user_name },
@@ -158,15 +146,8 @@ export async function purgeExpiredTokens(db: Db, batchSize = 1000): Promise<numb
   return purged
 }
 
-interface SessionRow {
+interface SessionRow extends Standing {
   token_hash: Buffer
-  user_id: string
-  user_name: string
-  user_domain_id: string
-  project_id: string | null
-  project_name: string | null
-  project_domain_id: string | null
-  system_scope: boolean
   credential_id: string | null
   credential_name: string | null
   unrestricted: boolean | null

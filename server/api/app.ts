@@ -32,6 +32,7 @@ import { runbookRoutes } from './baremetal/runbooks.ts'
 import { shardRoutes } from './baremetal/shards.ts'
 import { volumeRoutes } from './baremetal/volumes.ts'
 import { answerBrokenRequest, answerUnreadableUrl, refuseUpgrade } from './connection.ts'
+import { consoleKeyRoutes } from './console/keys.ts'
 import { registerConsolePage } from './console/page.ts'
 import { ownConsoleRoutes } from './console/routes.ts'
 import type { ApiDeps } from './deps.ts'
@@ -79,6 +80,7 @@ export const baremetalRoutes = (deps: ApiDeps): Route[] => [
   ...eventRoutes(deps),
   ...auditRoutes(deps),
   ...ownConsoleRoutes(deps),
+  ...consoleKeyRoutes(deps),
 ]
 
 const bodyLimitBytes = 1024 * 1024

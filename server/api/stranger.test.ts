@@ -12,6 +12,8 @@ const absent = {
   address: '02:00:00:00:00:99',
 }
 
+const publicKey = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHsXxQmv1aXKYcKFoALOoCaF3UmuR05XNXzPpkUxvq1M'
+
 let api: TestApi
 let routes: Route[]
 /** The other tenant's. */
@@ -20,6 +22,7 @@ let port: { uuid: string }
 let entry: string
 let runbook: string
 let allocation: string
+let key: string
 /** By the word of their path. */
 let span: string
 let parts: Record<'portgroup' | 'connector' | 'target' | 'chassis', string>
@@ -108,6 +111,12 @@ beforeAll(async () => {
   expect(written.status).toBe(201)
   runbook = written.body.uuid
   await api.as('owner-manager', 'PUT', `/v1/runbooks/${runbook}/traits/CUSTOM_${mark}`)
+  const added = await api.as('owner-member', 'POST', '/v1/console_keys', {
+    name: mark,
+    public_key: publicKey,
+  })
+  expect(added.status).toBe(201)
+  key = added.body.id
 })
 afterAll(() => api.close())
 
@@ -191,6 +200,7 @@ const subjects = (): Record<string, readonly (readonly [string, string])[] | nul
   host: null,
   template: null,
   rule: null,
+  key: [[key, absent.uuid]],
 })
 
 /** For each query parameter: values that point at the other tenant's things, and at nothing. */
@@ -254,6 +264,7 @@ const shapes: Record<string, string> = {
 
 /** A body that a route takes, by method and path. */
 const bodies: Record<string, unknown> = {
+  'POST /console_keys': { name: 'x', public_key: publicKey },
   'PATCH /nodes/:node': [{ op: 'add', path: '/extra/a', value: 1 }],
   'PUT /nodes/:node/maintenance': { reason: 'x' },
   'PUT /nodes/:node/states/power': { target: 'power on' },
@@ -335,6 +346,8 @@ const plain: Record<string, 'list' | 'system' | 'tested below'> = {
   'GET /audit': 'list',
   'GET /console_spans': 'list',
   'POST /console_auth_tokens': 'tested below',
+  'GET /console_keys': 'list',
+  'POST /console_keys': 'tested below',
 }
 
 const keyOf = (route: Route): string => `${route.method} ${route.path}`
@@ -602,6 +615,7 @@ async function everything(): Promise<unknown> {
     consoles: await api.db.selectFrom('consoles').selectAll().orderBy('node_uuid').execute(),
     spans: await api.db.selectFrom('console_spans').selectAll().orderBy('id').execute(),
     tickets: await api.db.selectFrom('console_tickets').selectAll().execute(),
+    keys: await api.db.selectFrom('console_keys').selectAll().orderBy('id').execute(),
     history: await api.db.selectFrom('node_history').selectAll().orderBy('id').execute(),
   }
 }

@@ -2,7 +2,14 @@
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { Logger } from 'pino'
-import { type Authenticator, type Caller, consoleTarget, nodeTarget, type Policy } from '../access/index.ts'
+import {
+  type Authenticator,
+  type Caller,
+  callersOfKeys,
+  consoleTarget,
+  nodeTarget,
+  type Policy,
+} from '../access/index.ts'
 import type { Config } from '../config.ts'
 import { LeaseholdError } from '../errors.ts'
 import type { Hardware } from '../hardware/index.ts'
@@ -21,6 +28,8 @@ import { type Attach, type LineState, lineStates, type WatcherView } from './typ
 
 export { type ConsoleRow, findConsole, findSpan, listSpans, type Span, shareSpan } from './consoles.sql.ts'
 export * from './journal/index.ts'
+export * from './keys.sql.ts'
+export * from './public-key.ts'
 export { dropTickets, issueTicket } from './tickets.sql.ts'
 export * from './types.ts'
 
@@ -53,9 +62,6 @@ export interface Consoles {
   /** Where the journal of a node is. */
   journalOf(nodeUuid: string): string
 }
-
-/** Replaced by access's own once keys have landed. */
-const callersOfKeys = async () => new Map<string, Caller>()
 
 /** A console that has just been switched on, or whose conductor has just died, is waited for so long. */
 const holderWaitMs = 4_000

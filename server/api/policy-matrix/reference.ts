@@ -46,6 +46,7 @@ Object.assign(ours, {
   'leasehold:console:write': { check_str: tenant('member'), scope_types: scopes },
   'leasehold:console:take': { check_str: tenant('member'), scope_types: scopes },
   'leasehold:console:force': { check_str: tenant('manager'), scope_types: scopes },
+  'leasehold:console:keys': { check_str: 'role:member', scope_types: scopes },
   'leasehold:console:share': { check_str: tenant('manager'), scope_types: scopes },
 })
 const definitions: Record<string, Definition> = { ...ironic, ...ours }

@@ -75,6 +75,7 @@ export const runbookRequests: PolicyRequest[] = [
 
 const template = '/deploy_templates/:template' as const
 const inspection = '/inspection_rules/:rule' as const
+const consoleKeys: Gate = { rules: ['leasehold:console:keys'], no: 403 }
 export const systemRequests: PolicyRequest[] = [
   systemOnly('GET /chassis', 'chassis:get', [200]),
   systemOnly('GET /chassis/detail', 'chassis:get', [200]),
@@ -128,6 +129,10 @@ export const systemRequests: PolicyRequest[] = [
   systemOnly(`DELETE ${inspection}`, 'inspection_rule:delete', [204], { fresh: 'rule' }),
   systemOnly('DELETE /inspection_rules', 'inspection_rule:delete', [204]),
   plain('GET /audit', [{ rules: ['leasehold:audit:list', 'leasehold:audit:list_all'], no: 403 }], [200]),
+  plain('GET /console_keys', [consoleKeys], [200]),
+  // Past the rule: this is no key; there is none of that id.
+  plain('POST /console_keys', [consoleKeys], [400], { body: { name: 'x', public_key: 'x' } }),
+  plain('DELETE /console_keys/:key', [consoleKeys], [404]),
 ]
 
 export const publicRequests: PolicyRequest[] = [

@@ -195,6 +195,7 @@ async function makeSituations(api: TestApi): Promise<Situation[]> {
     setting: 'a_setting',
     trait: 'CUSTOM_A',
     vif: '6ccd1e7a-0000-4000-8000-0000000000ff',
+    key: '6ccd1e7a-0000-4000-8000-0000000000fe',
     method: 'nonesuch',
     driverMethod: 'nonesuch',
   }
