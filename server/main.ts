@@ -1,10 +1,11 @@
 /** The command line: starts the service and ends it cleanly. */
 import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
 import pino from 'pino'
 import { bootstrap, createAuthenticator, loadPolicy, PolicyFileError, watchPolicy } from './access/index.ts'
 import { createApp } from './api/app.ts'
 import { type Config, ConfigError, helpText, loadConfig } from './config.ts'
-import { createConsoles } from './console/index.ts'
+import { createConsoles, createSshCallers, startSshDoor } from './console/index.ts'
 import { startDemo } from './demo.ts'
 import { messageOf } from './errors.ts'
 import { createCredentials } from './first-start.ts'
@@ -26,8 +27,12 @@ class StartError extends Error {}
 await main(process.argv.slice(2))
 
 async function main(args: readonly string[]): Promise<void> {
+  if (args[0] === 'console') {
+    const { consoleCommand } = await import('./cli/console.ts')
+    process.exit(await consoleCommand(args.slice(1), process.env))
+  }
   if (args.includes('--help') || args.includes('-h')) {
-    process.stdout.write(`Usage: npm start -- [options]\n\n${helpText()}`)
+    process.stdout.write(`Usage: npm start -- [options]\n       bin/leasehold console NODE\n\n${helpText()}`)
     return
   }
   let config: Config
@@ -167,6 +172,16 @@ async function run(config: Config): Promise<void> {
     const { host, port } = config.listen
     const address = await asOption(`--listen ${host}:${port}`, app.listen({ host, port }))
     opened.push({ name: 'api', close: () => closeApi(app) })
+    // Ends after the consoles, which tell everybody why.
+    const sshListen = config['console.ssh_listen']
+    if (sshListen) {
+      const { attach } = consoles
+      const callers = createSshCallers({ config, db, authenticator })
+      const hostKeyPath = join(config.data, 'ssh_host_key')
+      const door = startSshDoor({ listen: sshListen, config, log, attach, callers, hostKeyPath })
+      const ssh = await asOption(`--console-ssh-listen ${sshListen.host}:${sshListen.port}`, door)
+      opened.push({ name: 'ssh', close: () => ssh.close() })
+    }
     await consoles.start(address)
     // First of all: its watchers are told, and its lines given back while everything they need still stands.
     opened.push({ name: 'consoles', close: () => consoles.stop() })

@@ -59,7 +59,10 @@ export async function attachElsewhere(
       door: visitor.door,
       address: visitor.address,
     })
-    const query = new URLSearchParams({ ticket, ...(next === undefined ? {} : { offset: String(next) }) })
+    const query = new URLSearchParams({ ticket })
+    const { scrollbackBytes } = options
+    if (next !== undefined) query.set('offset', String(next))
+    else if (scrollbackBytes !== undefined) query.set('scrollback', String(scrollbackBytes))
     const base = holder.url.replace(/^http/, 'ws')
     return open(new WebSocket(`${base}/v1/nodes/${nodeUuid}/console?${query}`, subprotocol, webSocketOptions))
   }

@@ -27,6 +27,8 @@ import { redeemTicket } from './tickets.sql.ts'
 import { type Attach, type LineState, lineStates, type WatcherView } from './types.ts'
 
 export { type ConsoleRow, findConsole, findSpan, listSpans, type Span, shareSpan } from './consoles.sql.ts'
+export * from './doors/ssh.ts'
+export * from './doors/ssh-callers.ts'
 export * from './journal/index.ts'
 export * from './keys.sql.ts'
 export * from './public-key.ts'

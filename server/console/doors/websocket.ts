@@ -59,7 +59,8 @@ export function createWebsocketDoor(deps: WebsocketDoorDeps): WebsocketDoor {
   /** Finds out who comes, and lets them in. */
   const welcome = async (asked: Asked, request: IncomingMessage, relay: Relay): Promise<Attachment> => {
     const { visitor, ident, mode, only } = await identify(deps, asked, request)
-    const attachment = await deps.attach(visitor, ident, { mode, offset: asked.offset }, relay.sink)
+    const { offset, scrollbackBytes } = asked
+    const attachment = await deps.attach(visitor, ident, { mode, offset, scrollbackBytes }, relay.sink)
     if (only === undefined || attachment.node.uuid === only) return attachment
     attachment.close()
     throw new LeaseholdError('unauthenticated', 'The ticket is for another node.')
@@ -158,12 +159,13 @@ interface Asked {
   ident: string | undefined
   mode: Mode | undefined
   offset: number | undefined
+  scrollbackBytes: number | undefined
   /** A ticket, or a console token of esi-leap's kind. */
   ticket: string | undefined
 }
 
 /**
- * Reads `/v1/nodes/NODE/console?mode=&offset=&ticket=`, or any path with `?token=`, as esi-leap's clients have it.
+ * Reads `/v1/nodes/NODE/console?mode=&offset=&scrollback=&ticket=`, or any path with `?token=`, as esi-leap's clients have it.
  * Undefined for everything else.
  */
 function readRequest(request: IncomingMessage): Asked | undefined {
@@ -172,11 +174,15 @@ function readRequest(request: IncomingMessage): Asked | undefined {
   const ticket = url.searchParams.get('ticket') ?? url.searchParams.get('token') ?? undefined
   if (ident === undefined && ticket === undefined) return undefined
   const mode = modes.find((each) => each === url.searchParams.get('mode'))
-  const offset = url.searchParams.get('offset')
+  const number = (name: string): number | undefined => {
+    const value = url.searchParams.get(name)
+    return value !== null && /^\d{1,15}$/.test(value) ? Number(value) : undefined
+  }
   return {
     ident: ident === undefined ? undefined : safely(ident),
     mode,
-    offset: offset !== null && /^\d{1,15}$/.test(offset) ? Number(offset) : undefined,
+    offset: number('offset'),
+    scrollbackBytes: number('scrollback'),
     ticket,
   }
 }
