@@ -16,6 +16,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   inventory: ['store'],
   audit: ['store'],
   provision: ['store', 'hardware', 'inventory'],
+  cli: ['console'],
   console: ['store', 'access', 'hardware', 'inventory', 'audit'],
   scheduling: ['store', 'inventory', 'provision'],
   api: ['store', 'access', 'hardware', 'inventory', 'provision', 'scheduling', 'audit', 'console'],
