@@ -30,6 +30,7 @@ export { type ConsoleRow, findConsole, findSpan, listSpans, type Span, shareSpan
 export * from './doors/ssh.ts'
 export * from './doors/ssh-callers.ts'
 export * from './journal/index.ts'
+export { newKeyPair } from './key-pair.ts'
 export * from './keys.sql.ts'
 export * from './public-key.ts'
 export { dropTickets, issueTicket } from './tickets.sql.ts'

@@ -4,10 +4,11 @@ import fc from 'fast-check'
 import ssh2 from 'ssh2'
 import { describe, expect, it } from 'vitest'
 import { LeaseholdError } from '../errors.ts'
+import { newKeyPair } from './key-pair.ts'
 import { readPublicKey } from './public-key.ts'
 
 const generate = ssh2.utils.generateKeyPairSync
-const ed25519 = generate('ed25519').public.trim()
+const ed25519 = newKeyPair().publicKey
 const refusal = (line: string): string => {
   try {
     return `taken as ${readPublicKey(line).text}`

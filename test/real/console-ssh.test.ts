@@ -318,6 +318,17 @@ describe('ssh', () => {
     expect(ends[1]).toEqual(ends[0])
   })
 
+  it('knows the host by the key that the service keeps', async () => {
+    const path = join(service.data, 'ssh_host_key')
+    const [kept, met] = await Promise.all([
+      execute('ssh-keygen', ['-l', '-f', path]),
+      execute('ssh-keygen', ['-l', '-F', `[127.0.0.1]:${sshPort}`, '-f', join(directory, 'known_hosts')]),
+    ])
+    const fingerprint = /SHA256:\S+/.exec(kept.stdout)?.[0] as string
+    expect(kept.stdout).toMatch(/leasehold \(ED25519\)/)
+    expect(met.stdout).toContain(fingerprint)
+  })
+
   it('refuses commands, files and tunnels', async () => {
     const command = ssh(['uname', '-a'], ['-n'])
     expect(await command.status).toBe(2)

@@ -9,7 +9,7 @@ import {
   issueToken,
   login,
 } from '../../access/index.ts'
-import { holdersOfKey } from '../../console/index.ts'
+import { holdersOfKey, newKeyPair } from '../../console/index.ts'
 import { type Persona, type TestApi, testApi } from '../testing.ts'
 
 let api: TestApi
@@ -18,7 +18,7 @@ beforeAll(async () => {
 })
 afterAll(() => api.close())
 
-const newKey = (): string => ssh2.utils.generateKeyPairSync('ed25519').public.trim()
+const newKey = (): string => newKeyPair().publicKey
 const add = (who: Persona, publicKey = newKey(), name = 'laptop') =>
   api.as(who, 'POST', '/v1/console_keys', { name, public_key: publicKey })
 const list = async (who: Persona) => (await api.as(who, 'GET', '/v1/console_keys')).body.console_keys

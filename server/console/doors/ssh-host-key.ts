@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { chmod, link, mkdir, open, readFile, rm, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import ssh2 from 'ssh2'
+import { newKeyPair } from '../key-pair.ts'
 import { fingerprintOf } from '../public-key.ts'
 
 export interface HostKey {
@@ -36,7 +37,7 @@ async function readKey(path: string): Promise<string | undefined> {
 
 /** Whole or not at all; of two that start at once, one's key is for both. */
 async function makeKey(path: string): Promise<string> {
-  const { private: text } = ssh2.utils.generateKeyPairSync('ed25519', { comment: 'leasehold' })
+  const { privateKey: text } = newKeyPair()
   await mkdir(dirname(path), { recursive: true })
   const fresh = `${path}.${randomUUID()}`
   try {

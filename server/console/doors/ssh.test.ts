@@ -10,16 +10,21 @@ import ssh2, { type Client, type ClientChannel, type ConnectConfig, type ExecOpt
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { callerOf } from '../../access/index.ts'
 import { LeaseholdError } from '../../errors.ts'
+import { newKeyPair } from '../key-pair.ts'
 import { fingerprintOf } from '../public-key.ts'
 import { type SshDoor, type SshDoorDeps, startSshDoor } from './ssh.ts'
 import type { SshCallers } from './ssh-callers.ts'
 import { type StubConsole, stubConsole, watcherView } from './testing.ts'
 
 const caller = callerOf({ authMethod: 'standalone', roles: ['member'], userId: 'u1', userName: 'alice' })
-const mine = ssh2.utils.generateKeyPairSync('ed25519')
+const pairOf = () => {
+  const { privateKey, publicKey } = newKeyPair()
+  return { private: privateKey, public: publicKey }
+}
+const mine = pairOf()
 const ecdsa = ssh2.utils.generateKeyPairSync('ecdsa', { bits: 256 })
 const rsa = ssh2.utils.generateKeyPairSync('rsa', { bits: 3072 })
-const others = ssh2.utils.generateKeyPairSync('ed25519')
+const others = pairOf()
 const fingerprint = (publicKey: string): string => {
   const key = ssh2.utils.parseKey(publicKey)
   if (key instanceof Error) throw key
