@@ -1,5 +1,6 @@
 /** Our consoles, through the whole service, over other people's BMCs: OpenIPMI's ipmi_sim and pyghmi's. */
 import { randomBytes } from 'node:crypto'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { TestWatcher } from '../../server/console/testing.ts'
 import {
@@ -10,7 +11,7 @@ import {
   until,
 } from './console-service.ts'
 import { type Simulator, startSimulator } from './ipmi-sim.ts'
-import { ipmitool, ipmitoolWords, needPrograms, type Running, start } from './programs.ts'
+import { freePort, ipmitool, ipmitoolWords, needPrograms, type Running, start } from './programs.ts'
 
 /** All byte values, and much that is random behind them. */
 const all256 = Buffer.from(Array.from({ length: 256 }, (_, byte) => byte))
@@ -195,6 +196,73 @@ describe('OpenIPMI’s ipmi_sim', () => {
       await expect.poll(() => sessions(sim), { timeout: 5_000 }).toBe(2)
     },
   )
+})
+
+describe('pyghmi’s BMC, which does not say who has SOL', () => {
+  const bmc = { port: 0, username: 'admin', password: 'secret' }
+  let program: Running
+  const begin = async (power: 'on' | 'off') => {
+    if (bmc.port === 0) bmc.port = await freePort()
+    program = start('/usr/bin/python3', [join(import.meta.dirname, 'pyghmi-bmc.py'), String(bmc.port), power])
+    await until(() => program.said.includes('ready'), `pyghmi’s BMC; it says: ${program.said}`)
+  }
+  const typed = () => Buffer.from(program.said.replace(/ready|\n/g, ''), 'hex')
+  const say = (bytes: Buffer) => program.type(`${bytes.toString('hex')}\n`)
+  let node: string
+  let watcher: TestWatcher
+  beforeAll(async () => {
+    await begin('off')
+    node = await service.node(bmc, { ipmi_cipher_suite: 3 })
+  })
+  afterAll(() => program?.end())
+
+  test('has no console of a machine that is off, which is told, and has it soon after the machine is on', async () => {
+    await until(async () => (await service.show(node)).health === 'CRITICAL', 'the refusal')
+    expect((await service.show(node)).reason).toContain('turn the machine on')
+    await service.ask('lessee', 'PUT', `/v1/nodes/${node}/states/power`, { target: 'power on' })
+    await service.up(node)
+    watcher = await service.watch('lessee', node)
+    await until(() => watcher.last('hello'))
+  })
+
+  test('passes every byte both ways, in order', async () => {
+    const input = Buffer.concat([all256, randomBytes(2 * 1024)])
+    watcher.type(input)
+    await until(() => watcher.bytes.length >= input.length, 'the echo', 60_000)
+    expect(watcher.bytes.equals(input)).toBe(true)
+    expect(typed().equals(input)).toBe(true)
+    const output = Buffer.concat([all256, randomBytes(16 * 1024)])
+    say(output)
+    await until(() => watcher.bytes.length >= input.length + output.length, 'the output', 60_000)
+    expect(watcher.bytes.subarray(input.length).equals(output)).toBe(true)
+  })
+
+  test('whose SOL was ended by somebody else lets the next key find that out, and SOL is taken again', async () => {
+    await ipmitool(bmc, bmc.password, ['-C', '3'], ['sol', 'deactivate'])
+    watcher.type('anybody?')
+    const found = performance.now()
+    await until(() => watcher.last('state')?.state === 'up', 'SOL taken again')
+    expect(performance.now() - found).toBeLessThan(3_000 + busyMs)
+    watcher.type('somebody')
+    await until(() => watcher.text.endsWith('somebody'), 'the echo')
+  })
+
+  test('that was restarted is found again', async () => {
+    await program.end('SIGKILL')
+    await until(() => watcher.last('state')?.state === 'backing off', 'the loss')
+    await begin('on')
+    await until(() => watcher.last('state')?.state === 'up', 'the console')
+    watcher.type('restarted')
+    await until(() => watcher.text.endsWith('restarted'), 'the echo')
+  })
+
+  test('whose SOL a killed service had is taken by the next', async () => {
+    await service.restart('SIGKILL')
+    await service.up(node)
+    watcher = await service.watch('lessee', node)
+    watcher.type('next')
+    await until(() => watcher.text.endsWith('next'), 'the echo')
+  })
 })
 
 /** The machine that runs this does other things as well. */
