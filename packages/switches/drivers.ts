@@ -1,4 +1,13 @@
 /** The kinds of switches there are: a dialect over a transport, by name. */
-import type { Driver } from './types.ts'
+import type { Dialect, Driver, Reply, Request, SwitchTarget, Transport } from './types.ts'
 
 export const drivers: Readonly<Record<string, Driver>> = {}
+
+/** Pairs a transport with a dialect that speaks its requests and replies. */
+export function driver<Q extends Request, A extends Reply>(
+  transport: Transport<Q, A>,
+  dialectFor: (target: SwitchTarget) => Dialect<Q, A>,
+): Driver {
+  // The core hands a dialect only the replies of its own transport, so the pair is sound where the types cannot say so.
+  return { transport, dialectFor } as unknown as Driver
+}

@@ -1,5 +1,7 @@
 /** Switch drivers: what is wanted of ports and VLANs is read, planned, guarded, applied, read back and saved. */
+export { drivers } from './drivers.ts'
 export { SwitchError, type SwitchErrorCode } from './errors.ts'
+export { openSwitch } from './switch.ts'
 export type {
   Capabilities,
   Difference,

@@ -106,7 +106,7 @@ export type Step =
   | {
       kind: 'settings'
       port: PortName
-      to: Settled
+      to: Settled | null
       set: { stpEdge?: boolean; mtu?: number; description?: string }
     }
   | { kind: 'multi-chassis'; port: PortName; number: number }
@@ -137,8 +137,8 @@ export type Result = {
 
 /** What a dialect sends. `line` is what people read in plans and errors; a transport's requests carry more. */
 export type Request = { line: string; port?: PortName }
-/** What came back for one request. */
-export type Reply = { line: string; text: string }
+/** What came back for one request, in the order of the requests. A refusal may come alone, for a batch that was undone. */
+export type Reply = { line: string; text: string; port?: PortName }
 
 /** What a reply means. `retry`: nothing was done, try again shortly (a locked configuration, a stale expectation). */
 export type Verdict =
@@ -169,8 +169,10 @@ export type Transaction<Q extends Request> = {
   begin?: (id: string) => readonly Q[]
   /** After the last step, before the state is read back: commit with a timer that undoes it. */
   arm?: (id: string) => readonly Q[]
-  /** After the state was found as wanted: confirm the commit, drop the checkpoint. */
+  /** After the state was found as wanted, before it is saved: confirm the commit. From here `rollback` is not used. */
   commit?: (id: string) => readonly Q[]
+  /** After all went well, or after a rollback: drop the checkpoint. A refusal of these is no error. */
+  end?: (id: string) => readonly Q[]
   /** Back to what was. Sent in a new session if the old one broke; must work at any point after `begin`. */
   rollback: (id: string, before: SwitchState) => readonly Q[]
 }
@@ -206,8 +208,8 @@ export type Target = {
   removeVlans: readonly Required<VlanIntent>[]
   /** By normalised name. Members of LAGs have `membership: null`: they take it from their LAG's interface. */
   ports: ReadonlyMap<PortName, PortTarget>
-  /** LAG interfaces that are to go if no member is left. */
-  mayRemoveLags: ReadonlySet<number>
+  /** Groups whose interface goes because this change takes the last member out. */
+  removeLags: ReadonlySet<number>
 }
 export type PortTarget = {
   name: PortName
@@ -223,7 +225,10 @@ export type PortTarget = {
   multiChassis: number | null
 }
 
-/** An open conversation. Requests go one after another; sending stops after the first reply that `goOn` refuses. */
+/**
+ * An open conversation. Requests go one after another; sending stops after the first reply that `goOn` refuses, which is
+ * the last of those returned. `timeoutMs` is for all of them together. A reply repeats its request's `line` and `port`.
+ */
 export type Session<Q extends Request = Request, A extends Reply = Reply> = {
   send: (
     requests: readonly Q[],
@@ -240,6 +245,8 @@ export type Session<Q extends Request = Request, A extends Reply = Reply> = {
 /** How bytes get there and back; knows no vendor. Throws SwitchError unreachable, auth, host-key, timeout. */
 export type Transport<Q extends Request = Request, A extends Reply = Reply> = {
   name: string
+  /** Its sessions have `watch`. */
+  watches?: boolean
   connect: (target: SwitchTarget, options: { timeoutMs: number }) => Promise<Session<Q, A>>
 }
 

@@ -1,0 +1,189 @@
+/** One change from its first line to the save: transaction, read back, compare; and back to what was if it went wrong. */
+import { randomBytes } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { readState, say, trySay } from './converse.ts'
+import { describeDifferences, differences, stateDifferences } from './differences.ts'
+import { asSwitchError, elaborate, SwitchError } from './errors.ts'
+import type { Link } from './link.ts'
+import { reverseOf } from './reverse.ts'
+import type { Dialect, Difference, Session, SwitchEvent, SwitchState, Target } from './types.ts'
+
+export type ChangeDeps = {
+  link: Link
+  dialect: Dialect
+  commandTimeoutMs: number
+  saveTimeoutMs: number
+  save: boolean
+  onEvent: (event: SwitchEvent) => void
+}
+
+export type Changer = {
+  /** Brings the switch from `before` to `target`. Resolves when verified and saved. @throws SwitchError */
+  carryOut: (before: SwitchState, target: Target) => Promise<true | string>
+  /** Undoes what an earlier change had to leave half done because the switch was gone. To be called before a read. */
+  settleDebt: () => Promise<void>
+  /** Saves if an earlier save failed. */
+  settleSave: () => Promise<true | string>
+}
+
+type Attempt = { id: string; before: SwitchState; target: Target; committed: boolean }
+
+export function createChanger(deps: ChangeDeps): Changer {
+  const { link, dialect, onEvent } = deps
+  const transaction = dialect.transaction
+  let debt: Attempt | undefined
+  let unsaved = false
+
+  async function carryOut(before: SwitchState, target: Target): Promise<true | string> {
+    const attempt: Attempt = { id: randomBytes(4).toString('hex'), before, target, committed: false }
+    try {
+      await write(await link.session(), attempt)
+    } catch (error) {
+      throw await undo(asSwitchError(error, 'the change broke off'), attempt)
+    }
+    let saved: true | string
+    try {
+      saved = await save()
+    } catch (error) {
+      throw await afterFailedSave(asSwitchError(error, 'saving broke off'), attempt)
+    }
+    // The change is done and saved; a checkpoint that stays behind is overwritten by the next one.
+    await tidy(attempt).catch(() => undefined)
+    return saved
+  }
+
+  async function write(session: Session, attempt: Attempt): Promise<void> {
+    const { id, before, target } = attempt
+    const requests = dialect.render(dialect.diff(before, target), { before, id })
+    const speak = (list: Parameters<typeof say>[2]) => say(session, dialect, list, deps.commandTimeoutMs)
+    await speak(transaction?.begin?.(id) ?? [])
+    await speak(requests)
+    await speak(transaction?.arm?.(id) ?? [])
+    const left = differences(
+      await readState(session, dialect, deps.commandTimeoutMs),
+      target,
+      dialect.lagName,
+    )
+    if (left.length > 0)
+      throw new SwitchError(
+        'not-verified',
+        `the switch accepted every line, but ${describeDifferences(left)}`,
+        {
+          differences: left,
+        },
+      )
+    await speak(transaction?.commit?.(id) ?? [])
+    attempt.committed = transaction?.commit !== undefined
+  }
+
+  /** Back to what was; the error to throw says whether that is proven. */
+  async function undo(error: SwitchError, attempt: Attempt): Promise<SwitchError> {
+    let lost: readonly Difference[]
+    try {
+      lost = await restore(attempt, await sessionAfter(error))
+    } catch (second) {
+      debt = attempt
+      const why = asSwitchError(second, 'undoing failed').message
+      return elaborate(error, `what was there before could not be restored yet (${why})`, { restored: false })
+    }
+    onEvent({ event: 'rolled-back', verified: lost.length === 0 })
+    if (lost.length === 0) return elaborate(error, 'everything is as it was before', { restored: true })
+    return new SwitchError(
+      'partial',
+      `${error.message}; and undoing it left differences to before: ${describeDifferences(lost)}`,
+      { differences: lost, restored: false, cause: error },
+    )
+  }
+
+  /** A session that works: a new one, tried a few times, where the old one may be out of step. */
+  async function sessionAfter(error: SwitchError): Promise<Session> {
+    const fresh = ['unreachable', 'timeout'].includes(error.code)
+    for (const pauseMs of [100, 500, 2_000]) {
+      const session = await link.session({ fresh }).catch((failure: unknown) => failure as Error)
+      if (!(session instanceof Error)) return session
+      await sleep(pauseMs)
+    }
+    return link.session({ fresh })
+  }
+
+  async function restore(attempt: Attempt, session: Session): Promise<readonly Difference[]> {
+    const { id, before, target } = attempt
+    if (transaction && !attempt.committed)
+      await say(session, dialect, transaction.rollback(id, before), deps.commandTimeoutMs)
+    else {
+      const now = await readState(session, dialect, deps.commandTimeoutMs)
+      const back = reverseOf(before, now, target, dialect.lagName)
+      const steps = dialect.diff(now, back)
+      await say(session, dialect, dialect.render(steps, { before: now, id }), deps.commandTimeoutMs)
+    }
+    const now = await readState(session, dialect, deps.commandTimeoutMs)
+    await trySay(session, transaction?.end?.(id) ?? [], deps.commandTimeoutMs)
+    return stateDifferences(before, now, target, dialect.lagName)
+  }
+
+  async function settleDebt(): Promise<void> {
+    if (debt === undefined) return
+    const attempt = debt
+    const session = await link.session()
+    debt = undefined
+    const lost = await restore(attempt, session).catch((error: unknown) => {
+      debt = session.alive() ? undefined : attempt
+      throw error
+    })
+    onEvent({ event: 'rolled-back', verified: lost.length === 0 })
+  }
+
+  async function save(): Promise<true | string> {
+    if (!dialect.capabilities.save || dialect.saveRequests === undefined) return true
+    if (!deps.save) return 'saving is turned off'
+    unsaved = true
+    const began = Date.now()
+    const once = async () =>
+      say(await link.session(), dialect, dialect.saveRequests?.() ?? [], deps.saveTimeoutMs)
+    await once().catch(once)
+    unsaved = false
+    onEvent({ event: 'saved', tookMs: Date.now() - began })
+    return true
+  }
+
+  /**
+   * A change that would not survive a restart is taken back, unless a port is on its way out of a network: it is
+   * never put back to a tenant for the sake of order.
+   */
+  async function afterFailedSave(error: SwitchError, attempt: Attempt): Promise<SwitchError> {
+    const failed = new SwitchError('save-failed', `the change could not be saved: ${error.message}`, {
+      ...(error.line === undefined ? {} : { line: error.line }),
+      ...(error.reply === undefined ? {} : { reply: error.reply }),
+      cause: error,
+    })
+    if ([...attempt.target.ports.values()].some((port) => !port.adminUp)) {
+      await tidy(attempt).catch(() => undefined)
+      return elaborate(failed, 'it is in force and verified, and will be saved with the next change', {
+        restored: false,
+      })
+    }
+    const undone = await undo(failed, attempt)
+    unsaved = undone.restored !== true
+    return undone
+  }
+
+  async function tidy({ id }: Attempt): Promise<void> {
+    const requests = transaction?.end?.(id) ?? []
+    if (requests.length > 0) await trySay(await link.session(), requests, deps.commandTimeoutMs)
+  }
+
+  async function settleSave(): Promise<true | string> {
+    if (!unsaved) return deps.save || !dialect.capabilities.save ? true : 'saving is turned off'
+    return save().catch((error: unknown) => {
+      throw new SwitchError(
+        'save-failed',
+        `the configuration could not be saved: ${(error as Error).message}`,
+        {
+          cause: error,
+        },
+      )
+    })
+  }
+
+  return { carryOut, settleDebt, settleSave }
+}
