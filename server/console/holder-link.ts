@@ -86,9 +86,9 @@ export function holdLink(deps: HolderLinkDeps): HolderLink {
 
   const run = async () => {
     while (!ending.signal.aborted) {
-      await session().catch((error: unknown) =>
-        deps.log.warn({ err: error }, 'the consoles’ connection was lost'),
-      )
+      await session().catch((error: unknown) => {
+        if (!ending.signal.aborted) deps.log.warn({ err: error }, 'the consoles’ connection was lost')
+      })
       await sleep(reconnectMs, undefined, { signal: ending.signal }).catch(() => {})
     }
   }
