@@ -17,9 +17,20 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   audit: ['store'],
   provision: ['store', 'hardware', 'inventory'],
   cli: ['console'],
+  networking: ['store', 'inventory'],
   console: ['store', 'access', 'hardware', 'inventory', 'audit'],
   scheduling: ['store', 'inventory', 'provision'],
-  api: ['store', 'access', 'hardware', 'inventory', 'provision', 'scheduling', 'audit', 'console'],
+  api: [
+    'store',
+    'access',
+    'hardware',
+    'inventory',
+    'provision',
+    'scheduling',
+    'audit',
+    'console',
+    'networking',
+  ],
 }
 /** Files beside the rooms that put them together. */
 const assemblers = ['main.ts', 'demo.ts', 'first-start.ts', 'upkeep.ts']

@@ -328,6 +328,11 @@ const options = {
     'address of unauthenticated TCP doors, one a console, for Nova’s serial proxy; none when left out',
   ),
   'console.tcp_ports': option(portRange, { first: 10_000, last: 10_999 }, 'ports of those doors'),
+  'networking.key_file': option(
+    optionalPath,
+    undefined,
+    "key that switches' credentials are sealed with, made at the first start; DATA/networking.key when left out",
+  ),
   'console.tcp_sources': option(
     networks,
     ['127.0.0.1', '::1'],

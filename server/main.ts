@@ -11,6 +11,7 @@ import { messageOf } from './errors.ts'
 import { createCredentials } from './first-start.ts'
 import { createHardware } from './hardware/index.ts'
 import { createConductorDirectory } from './inventory/index.ts'
+import { openVault } from './networking/index.ts'
 import { createProvisioner } from './provision/index.ts'
 import { createAllocator } from './scheduling/index.ts'
 import { AlreadyRunningError, openStore } from './store/index.ts'
@@ -146,6 +147,8 @@ async function run(config: Config): Promise<void> {
       policy,
       authenticator,
     })
+    const keyFile = config['networking.key_file'] ?? join(config.data, 'networking.key')
+    const vault = await asOption(`--networking-key-file ${keyFile}`, openVault(keyFile))
     const app = await createApp({
       config,
       db,
@@ -157,6 +160,7 @@ async function run(config: Config): Promise<void> {
       conductors,
       allocator,
       consoles,
+      vault,
     })
     await app.ready()
     const demo = config.demo

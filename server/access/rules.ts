@@ -226,4 +226,12 @@ export const rules = [
   { name: 'leasehold:console:force', check: TENANT_MANAGER, scopes: BOTH, description: 'Take the keyboard from anybody at once' },
   { name: 'leasehold:console:keys', check: 'role:member', scopes: BOTH, description: 'Keep public keys of one’s own, with which one comes in by SSH' },
   { name: 'leasehold:console:share', check: TENANT_MANAGER, scopes: BOTH, description: 'Let the owner of a leased node read along' },
+  { name: 'leasehold:switch:get', check: systemReader, scopes: SYSTEM, description: 'See switches, their ports, and what is wanted of each; never their credentials' },
+  { name: 'leasehold:switch:create', check: systemAdmin, scopes: SYSTEM, description: 'Add a switch' },
+  { name: 'leasehold:switch:update', check: systemAdmin, scopes: SYSTEM, description: 'Change a switch, its credentials, and which of its ports may be touched' },
+  { name: 'leasehold:switch:delete', check: systemAdmin, scopes: SYSTEM, description: 'Remove a switch' },
+  { name: 'leasehold:vlan_pool:get', check: systemReader, scopes: SYSTEM, description: 'See VLAN pools' },
+  { name: 'leasehold:vlan_pool:create', check: systemAdmin, scopes: SYSTEM, description: 'Add a VLAN pool' },
+  { name: 'leasehold:vlan_pool:update', check: systemAdmin, scopes: SYSTEM, description: 'Change a VLAN pool' },
+  { name: 'leasehold:vlan_pool:delete', check: systemAdmin, scopes: SYSTEM, description: 'Remove a VLAN pool' },
 ] as const satisfies readonly Rule[]

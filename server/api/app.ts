@@ -38,6 +38,8 @@ import { ownConsoleRoutes } from './console/routes.ts'
 import type { ApiDeps } from './deps.ts'
 import { registerIdentity } from './identity/index.ts'
 import { parseJson } from './json.ts'
+import { switchRoutes } from './networking/switches.ts'
+import { vlanPoolRoutes } from './networking/vlan-pools.ts'
 import { registerOpenApi } from './openapi.ts'
 import { registerOperations } from './operations.ts'
 import { validatorOf } from './validate.ts'
@@ -81,6 +83,8 @@ export const baremetalRoutes = (deps: ApiDeps): Route[] => [
   ...auditRoutes(deps),
   ...ownConsoleRoutes(deps),
   ...consoleKeyRoutes(deps),
+  ...switchRoutes(deps),
+  ...vlanPoolRoutes(deps),
 ]
 
 const bodyLimitBytes = 1024 * 1024

@@ -5,6 +5,7 @@ import type { Config } from '../config.ts'
 import type { Consoles } from '../console/index.ts'
 import type { Hardware } from '../hardware/index.ts'
 import type { ConductorDirectory } from '../inventory/index.ts'
+import type { Vault } from '../networking/index.ts'
 import type { Provisioner } from '../provision/index.ts'
 import type { Allocator } from '../scheduling/index.ts'
 import type { Db } from '../store/index.ts'
@@ -20,4 +21,5 @@ export interface ApiDeps {
   conductors: ConductorDirectory
   allocator: Allocator
   consoles: Consoles
+  vault: Vault
 }

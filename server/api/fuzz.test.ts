@@ -135,6 +135,20 @@ const bodies: Record<string, unknown[]> = {
     { target: 'rescue', rescue_password: 'x', disable_ramdisk: 'yes' },
   ],
   'PUT /nodes/:node/management/boot_device': [{ boot_device: 'pxe', persistent: true }],
+  'POST /switches': [
+    {
+      name: 'fuzz',
+      driver: 'x',
+      address: '127.0.0.1:1',
+      quarantine_vlan: 999,
+      chassis_ids: ['02:00:00:00:00:01'],
+      trust: { host_keys: ['SHA256:x'] },
+      credentials: { username: 'a', password: 'b' },
+      options: { lag_groups: '10-20', settings: { bridge: 'br0' } },
+    },
+  ],
+  'PUT /switches/:switch/ports/:switchPort': [{ kind: 'node', owner: '*', mtu: 9000, aliases: ['Eth1/1'] }],
+  'POST /vlan_pools': [{ name: 'fuzz', ranges: '100-199,300', physical_network: 'a' }],
   'PUT /nodes/:node/traits': [{ traits: ['CUSTOM_X', 'HW_CPU_X86_VMX'] }],
   'POST /ports': [
     {

@@ -31,6 +31,10 @@ beforeAll(async () => {
   api = await testApi()
   routes = baremetalRoutes(api.deps)
   node = await api.node({ name: `${mark}-name` })
+  const ofSwitch = { name: 'there', driver: mark, address: mark, quarantine_vlan: 999 }
+  expect((await api.as('system-admin', 'POST', '/v1/switches', ofSwitch)).status).toBe(201)
+  const pool = { name: 'there', ranges: '100-199' }
+  expect((await api.as('system-admin', 'POST', '/v1/vlan_pools', pool)).status).toBe(201)
   const object = JSON.stringify({ text: `${mark}-object` })
   await api.db
     .updateTable('nodes')
@@ -196,6 +200,9 @@ const subjects = (): Record<string, readonly (readonly [string, string])[] | nul
   watcher: [[absent.uuid, absent.uuid]],
   span: [[span, '999999999']],
   driverMethod: null,
+  switch: null,
+  switchPort: null,
+  pool: null,
   driver: null,
   host: null,
   template: null,
@@ -308,6 +315,11 @@ const bodies: Record<string, unknown> = {
   'PATCH /inspection_rules/:rule': [{ op: 'add', path: '/description', value: 'x' }],
   'PATCH /runbooks/:runbook': [{ op: 'add', path: '/extra/a', value: 1 }],
   'PUT /runbooks/:runbook/traits': { traits: ['CUSTOM_X'] },
+  'POST /switches': { name: 'a', driver: 'x', address: '127.0.0.1', quarantine_vlan: 999 },
+  'PATCH /switches/:switch': [{ op: 'add', path: '/address', value: '127.0.0.2' }],
+  'PUT /switches/:switch/ports/:switchPort': { kind: 'node' },
+  'POST /vlan_pools': { name: 'a', ranges: '100-199' },
+  'PATCH /vlan_pools/:pool': [{ op: 'add', path: '/ranges', value: '100' }],
 }
 
 /** What routes without an object in their path give a stranger. */
@@ -344,6 +356,10 @@ const plain: Record<string, 'list' | 'system' | 'tested below'> = {
   'POST /events': 'system',
   'POST /allocations': 'tested below',
   'GET /audit': 'list',
+  'GET /switches': 'system',
+  'POST /switches': 'system',
+  'GET /vlan_pools': 'system',
+  'POST /vlan_pools': 'system',
   'GET /console_spans': 'list',
   'POST /console_auth_tokens': 'tested below',
   'GET /console_keys': 'list',
@@ -453,7 +469,9 @@ describe('a stranger', () => {
           route.path
             .replace(':driver', 'fake-hardware')
             .replace(':host', host)
-            .replace(':template', 'CUSTOM_X'),
+            .replace(':template', 'CUSTOM_X')
+            .replace(':switch', 'there')
+            .replace(':pool', 'there'),
         )
         const nowhere = await send(route, route.path.replaceAll(/:\w+/g, 'nonesuch'))
         expect([keyOf(route), there.status]).toEqual([keyOf(route), 403])
@@ -616,6 +634,9 @@ async function everything(): Promise<unknown> {
     spans: await api.db.selectFrom('console_spans').selectAll().orderBy('id').execute(),
     tickets: await api.db.selectFrom('console_tickets').selectAll().execute(),
     keys: await api.db.selectFrom('console_keys').selectAll().orderBy('id').execute(),
+    switches: await api.db.selectFrom('switches').selectAll().orderBy('id').execute(),
+    switchPorts: await api.db.selectFrom('switch_ports').selectAll().orderBy('id').execute(),
+    vlans: await api.db.selectFrom('vlans').selectAll().orderBy('id').execute(),
     history: await api.db.selectFrom('node_history').selectAll().orderBy('id').execute(),
   }
 }

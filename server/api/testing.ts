@@ -1,4 +1,7 @@
 /** The whole service without a socket, for tests: real database, policy, hardware and workflows; callers of each kind. */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import type { FastifyInstance } from 'fastify'
 import pino from 'pino'
 import {
@@ -14,6 +17,7 @@ import { type Config, defaultConfig } from '../config.ts'
 import { createConsoles } from '../console/index.ts'
 import { createHardware } from '../hardware/index.ts'
 import { createConductorDirectory } from '../inventory/index.ts'
+import { openVault } from '../networking/index.ts'
 import { createProvisioner, type Provisioner } from '../provision/index.ts'
 import { createAllocator } from '../scheduling/index.ts'
 import type { Db, Store } from '../store/index.ts'
@@ -114,6 +118,7 @@ export async function testApi(own: Partial<Config> = {}): Promise<TestApi> {
     policy,
     authenticator,
   })
+  const keyDir = await mkdtemp(join(tmpdir(), 'leasehold-key-'))
   const deps = {
     config,
     db,
@@ -125,6 +130,7 @@ export async function testApi(own: Partial<Config> = {}): Promise<TestApi> {
     conductors,
     allocator,
     consoles,
+    vault: await openVault(join(keyDir, 'key')),
   }
   const app = await createApp(deps)
   await app.ready()
@@ -190,6 +196,7 @@ export async function testApi(own: Partial<Config> = {}): Promise<TestApi> {
       authenticator.close()
       await hardware.close()
       await store.close()
+      await rm(keyDir, { recursive: true })
     },
   }
 }

@@ -13,6 +13,7 @@ import * as allocations from './migrations/0009_allocations.ts'
 import * as audit from './migrations/0010_audit.ts'
 import * as ramdisk from './migrations/0011_ramdisk.ts'
 import * as consoles from './migrations/0012_consoles.ts'
+import * as networking from './migrations/0013_networking.ts'
 import type { Database } from './tables.ts'
 
 /** Every migration, by name, in order. A migration that has been released is never edited. */
@@ -29,6 +30,7 @@ const migrations: Record<string, Migration> = {
   '0010_audit': audit,
   '0011_ramdisk': ramdisk,
   '0012_consoles': consoles,
+  '0013_networking': networking,
 }
 
 /** Applies what is missing. @throws the first migration's error, after which nothing of it is kept. */

@@ -8,6 +8,21 @@ import type {
   ConsoleTicketsTable,
 } from './consoles.ts'
 import type { BiosSettingsTable, FirmwareComponentsTable, NodeInventoryTable } from './machine.ts'
+import type {
+  NetworkPortsTable,
+  NetworkRbacTable,
+  NetworkRolesTable,
+  NetworksTable,
+  NodeNetworkingTable,
+  SubnetsTable,
+  SwitchesTable,
+  SwitchLagsTable,
+  SwitchLinksTable,
+  SwitchPortsTable,
+  SwitchVlansTable,
+  VlanPoolsTable,
+  VlansTable,
+} from './networking.ts'
 
 type Json = JSONColumnType<Record<string, unknown>, string | undefined, string>
 type JsonOr<T extends object | null> = ColumnType<T, string | null, string | null>
@@ -356,7 +371,12 @@ export interface Database {
   console_spans: ConsoleSpansTable
   console_tickets: ConsoleTicketsTable
   consoles: ConsolesTable
+  network_ports: NetworkPortsTable
+  network_rbac: NetworkRbacTable
+  network_roles: NetworkRolesTable
+  networks: NetworksTable
   node_history: NodeHistoryTable
+  node_networking: NodeNetworkingTable
   deploy_templates: DeployTemplatesTable
   runbooks: RunbooksTable
   inspection_rules: InspectionRulesTable
@@ -365,5 +385,13 @@ export interface Database {
   roles: RolesTable
   role_assignments: RoleAssignmentsTable
   application_credentials: ApplicationCredentialsTable
+  subnets: SubnetsTable
+  switch_lags: SwitchLagsTable
+  switch_links: SwitchLinksTable
+  switch_ports: SwitchPortsTable
+  switch_vlans: SwitchVlansTable
+  switches: SwitchesTable
   tokens: TokensTable
+  vlan_pools: VlanPoolsTable
+  vlans: VlansTable
 }

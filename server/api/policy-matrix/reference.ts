@@ -49,6 +49,12 @@ Object.assign(ours, {
   'leasehold:console:keys': { check_str: 'role:member', scope_types: scopes },
   'leasehold:console:share': { check_str: tenant('manager'), scope_types: scopes },
 })
+const systemReader = ironic['baremetal:chassis:get']?.check_str ?? ''
+for (const kind of ['switch', 'vlan_pool']) {
+  ours[`leasehold:${kind}:get`] = { check_str: systemReader, scope_types: ['system'] }
+  for (const action of ['create', 'update', 'delete'])
+    ours[`leasehold:${kind}:${action}`] = { check_str: systemAdmin, scope_types: ['system'] }
+}
 const definitions: Record<string, Definition> = { ...ironic, ...ours }
 
 /** Every rule there is. */

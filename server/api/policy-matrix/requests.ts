@@ -1,5 +1,6 @@
 /** For every route the requests that ask its policy rules. */
 import { consoleRequests } from './console-requests.ts'
+import { networkRequests } from './network-requests.ts'
 import { nodeRequests } from './node-requests.ts'
 import {
   extra,
@@ -160,6 +161,7 @@ export const requests: readonly PolicyRequest[] = [
   ...runbookRequests,
   ...systemRequests,
   ...consoleRequests,
+  ...networkRequests,
   ...publicRequests,
 ]
 

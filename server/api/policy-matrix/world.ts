@@ -184,9 +184,18 @@ async function makeSituations(api: TestApi): Promise<Situation[]> {
     steps: [{ interface: 'bios', step: 'x', args: {}, order: 1 }],
   })
   const template = await fresh(api, 'template')
+  const ofSwitch = { driver: 'x', address: '127.0.0.1', quarantine_vlan: 999 }
+  const { uuid: switchUuid } = await create(api, '/switches', { name: 'taken', ...ofSwitch })
+  for (const name of ['kept', 'named'])
+    await api.as('system-admin', 'PUT', `/v1/switches/taken/ports/${name}`, { kind: 'uplink' })
+  const { uuid: pool } = await create(api, '/vlan_pools', { name: 'taken', ranges: '100' })
+  await api.db.updateTable('vlans').set({ state: 'used' }).execute()
   const shared = {
     chassis,
     template,
+    switch: switchUuid,
+    switchPort: 'named',
+    pool,
     driver: 'fake-hardware',
     host: api.deps.config['conductor.host'],
     indicator: 'identify@chassis',
