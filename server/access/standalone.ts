@@ -3,8 +3,8 @@ import { LeaseholdError } from '../errors.ts'
 import type { Db } from '../store/index.ts'
 import type { Authenticator } from './authenticator.ts'
 import type { Caller, ServiceIdentity } from './caller.ts'
-import { createTokenCache } from './token-cache.ts'
-import { findSession, findSessions } from './tokens.sql.ts'
+import { createTokenCache, hashOf } from './token-cache.ts'
+import { findSession, findSessions, fingerprintOfSessions } from './tokens.sql.ts'
 
 /**
  * How long a token is believed without asking the database. Changes made through this process are known at once
@@ -36,12 +36,32 @@ export function standaloneAuthenticator(db: Db): Authenticator {
         ? caller
         : Object.freeze({ ...caller, service: serviceIdentity(await valid(serviceToken)) })
     },
-    async current(tokens) {
-      const sessions = await findSessions(db, tokens)
-      return new Map([...sessions].map(([token, { caller }]) => [token, caller]))
-    },
+    current: createFollower(db),
     forget: cache.forget,
     close: cache.forget,
+  }
+}
+
+/**
+ * Answers who many tokens are, again and again: they are read again only when something about them has changed, and
+ * until then the answer is the very same.
+ */
+function createFollower(db: Db): Authenticator['current'] {
+  const callersOf = async (tokens: readonly string[]) =>
+    new Map([...(await findSessions(db, tokens))].map(([token, { caller }]) => [token, caller]))
+  let last: { hashes: Map<string, Buffer>; fingerprint: string; callers: Map<string, Caller> } | undefined
+
+  return async (tokens) => {
+    if (tokens.length === 1) return callersOf(tokens)
+    const before = last
+    const same = before?.hashes.size === tokens.length && tokens.every((token) => before.hashes.has(token))
+    const hashes = same ? before.hashes : new Map(tokens.map((token) => [token, hashOf(token)]))
+    // Read before what it stands for: a change in between is found by the next one who asks.
+    const fingerprint = await fingerprintOfSessions(db, [...hashes.values()])
+    if (same && before.fingerprint === fingerprint) return before.callers
+    const callers = await callersOf(tokens)
+    last = { hashes, fingerprint, callers }
+    return callers
   }
 }
 

@@ -19,6 +19,8 @@ const unverifiedMs = 60_000
 /** @returns what judges all watchers of all consoles once */
 export function createJudge(deps: JudgeDeps, consoles: () => Iterable<Kept>): () => Promise<void> {
   let verifiedAtMs = performance.now()
+  /** By whom and over which span a visitor was last judged well: while both are the same, so is the verdict. */
+  const good = new WeakMap<Visitor, { caller: Caller; span: Span }>()
 
   const mayStay = (visitor: Visitor, span: Span): boolean =>
     deps.allows(visitor, 'read', span) &&
@@ -40,16 +42,17 @@ export function createJudge(deps: JudgeDeps, consoles: () => Iterable<Kept>): ()
       return
     }
     for (const one of consoles()) {
-      // Many watch with the same token.
-      const verdicts = new Map<Caller, boolean>()
+      const { span } = one.held
       one.hub.judge((visitor) => {
         const caller = callers.get(visitor)
         if (caller === undefined) return undefined
         if (caller === null) return 'unauthenticated'
+        const before = good.get(visitor)
+        if (before?.caller === caller && before.span === span) return undefined
         visitor.caller = caller
-        const may = verdicts.get(caller) ?? mayStay(visitor, one.held.span)
-        verdicts.set(caller, may)
-        return may ? undefined : 'forbidden'
+        if (!mayStay(visitor, span)) return 'forbidden'
+        good.set(visitor, { caller, span })
+        return undefined
       })
     }
   }
