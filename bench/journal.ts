@@ -59,7 +59,7 @@ try {
   await measure('first append of a journal: its directory and file', 1_000, (turn) =>
     journals[turn]?.append(Buffer.from('x')),
   )
-  // In turn is the worst for 512 descriptors: each append opens its file again.
+  // Where the system allows fewer than 4,000 descriptors, each append opens its file again.
   const packet = Buffer.alloc(100, 'x')
   await measure('append 100 bytes to 1,000 journals in turn', 50_000, (turn) =>
     journals[turn % 1_000]?.append(packet),

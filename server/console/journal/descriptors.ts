@@ -1,5 +1,5 @@
 /** The open files of a process's journals: at most so many, the one longest unused is closed for the next. */
-import { closeSync } from 'node:fs'
+import { closeSync, readFileSync } from 'node:fs'
 
 export interface Descriptors {
   /** The owner's descriptor, opened now if it has none. */
@@ -9,6 +9,17 @@ export interface Descriptors {
   /** How many are open. */
   readonly open: number
 }
+
+/** How many files the journals of a process may keep open: a quarter of what the system allows it, within bounds. */
+export function shareOfDescriptors(limits = '/proc/self/limits'): number {
+  try {
+    const allowed = /^Max open files +(\d+)/m.exec(readFileSync(limits, 'utf8'))?.[1]
+    return allowed === undefined ? most : Math.max(least, Math.min(most, Math.floor(Number(allowed) / 4)))
+  } catch {
+    return fallback // no Linux
+  }
+}
+const [least, fallback, most] = [64, 512, 4_096]
 
 /** `close` is there for tests. */
 export function descriptorPool(limit: number, close: (descriptor: number) => void = closeSync): Descriptors {

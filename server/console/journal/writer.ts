@@ -7,7 +7,7 @@
  * The write itself costs one or two microseconds, less than handing it to another thread would.
  */
 import { bytesDraft, compose, type Draft, markDraft } from './compose.ts'
-import { type Descriptors, descriptorPool } from './descriptors.ts'
+import { type Descriptors, descriptorPool, shareOfDescriptors } from './descriptors.ts'
 import { localEnd, localStart } from './extent.ts'
 import { type Files, nodeFiles } from './files.ts'
 import { type Hole, holeDraft, holeOf, reasonOf } from './holes.ts'
@@ -71,8 +71,7 @@ interface Writer {
 }
 
 /** Files that all journals of a process keep open together. */
-const openFiles = 512
-const sharedDescriptors = descriptorPool(openFiles)
+const sharedDescriptors = descriptorPool(shareOfDescriptors())
 /** How long a disk that refused is left alone. */
 const retryAfterMs = 1_000
 const none: readonly never[] = []
