@@ -1,7 +1,14 @@
 /** The kinds of switches there are: a dialect over a transport, by name. */
+import { nxos } from './nxos/dialect.ts'
+import { nxosShell } from './nxos/shell.ts'
+import { nxapiTransport } from './transports/nxapi.ts'
+import { shellTransport } from './transports/shell.ts'
 import type { Dialect, Driver, Reply, Request, SwitchTarget, Transport } from './types.ts'
 
-export const drivers: Readonly<Record<string, Driver>> = {}
+export const drivers: Readonly<Record<string, Driver>> = {
+  'cisco-nxos-nxapi': driver(nxapiTransport, () => nxos),
+  'cisco-nxos-ssh': driver(shellTransport(nxosShell), () => nxos),
+}
 
 /** Pairs a transport with a dialect that speaks its requests and replies. */
 export function driver<Q extends Request, A extends Reply>(

@@ -14,18 +14,22 @@ export function orderedSteps(
   // Ports on their way out come first, so that a tenant is gone from a port before another one comes to a port.
   const ports = [...target.ports.values()].sort((a, b) => Number(a.adminUp) - Number(b.adminUp))
   const moves = ports.map((port) => moveOf(state.ports.get(port.name), port))
-  const all = (kind: keyof Move): Step[] => moves.flatMap((move) => move[kind])
+  const all = (kind: keyof Move, from = moves): Step[] => from.flatMap((move) => move[kind])
+  // Ports that have to do with LAGs need each other's steps in order; the others are done one after another.
+  const inLags = moves.filter(({ leave, make, join }) => leave.length + make.length + join.length > 0)
+  const alone = moves.filter((move) => !inLags.includes(move))
   return [
     ...vlanSteps(state, target),
     ...all('down'),
+    ...alone.flatMap((move) => [...move.membership, ...move.settings, ...move.multiChassis, ...move.up]),
     ...all('leave'),
     ...all('make'),
-    ...all('membership'),
-    ...all('settings'),
-    ...all('multiChassis'),
+    ...all('membership', inLags),
+    ...all('settings', inLags),
+    ...all('multiChassis', inLags),
     ...all('join'),
     ...lagRemovals(state, target, lagName),
-    ...all('up'),
+    ...all('up', inLags),
     ...target.removeVlans
       .filter((vlan) => state.vlans.has(vlan.id))
       .map((vlan): Step => ({ kind: 'remove-vlan', vlan })),
