@@ -2,10 +2,23 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import pino from 'pino'
-import { bootstrap, createAuthenticator, loadPolicy, PolicyFileError, watchPolicy } from './access/index.ts'
+import {
+  type Authenticator,
+  bootstrap,
+  createAuthenticator,
+  loadPolicy,
+  PolicyFileError,
+  watchPolicy,
+} from './access/index.ts'
 import { createApp } from './api/app.ts'
 import { type Config, ConfigError, helpText, loadConfig } from './config.ts'
-import { createConsoles, createSshCallers, startSshDoor } from './console/index.ts'
+import {
+  createConsoles,
+  createSshCallers,
+  type SshDoor,
+  type SshDoorDeps,
+  startSshDoor,
+} from './console/index.ts'
 import { startDemo } from './demo.ts'
 import { messageOf } from './errors.ts'
 import { createCredentials } from './first-start.ts'
@@ -14,13 +27,18 @@ import { createConductorDirectory } from './inventory/index.ts'
 import { openVault } from './networking/index.ts'
 import { createProvisioner } from './provision/index.ts'
 import { createAllocator } from './scheduling/index.ts'
-import { AlreadyRunningError, openStore } from './store/index.ts'
+import { AlreadyRunningError, type Db, openStore } from './store/index.ts'
 import { startUpkeep } from './upkeep.ts'
 
 /** What a clean end may take, milliseconds; then the process goes as it is, which loses nothing either. */
 const stopDeadlineMs = 2_800
 /** What requests that are under way may still take of it. */
 const requestsDeadlineMs = 500
+
+interface SshDoorNeeds extends Pick<SshDoorDeps, 'log' | 'attach'> {
+  db: Db
+  authenticator: Authenticator
+}
 
 /** What an option says cannot be had: a directory, a database, an address. */
 class StartError extends Error {}
@@ -177,19 +195,12 @@ async function run(config: Config): Promise<void> {
     const address = await asOption(`--listen ${host}:${port}`, app.listen({ host, port }))
     opened.push({ name: 'api', close: () => closeApi(app) })
     // Ends after the consoles, which tell everybody why.
-    const sshListen = config['console.ssh_listen']
-    if (sshListen) {
-      const { attach } = consoles
-      const callers = createSshCallers({ config, db, authenticator })
-      const hostKeyPath = join(config.data, 'ssh_host_key')
-      const door = startSshDoor({ listen: sshListen, config, log, attach, callers, hostKeyPath })
-      const ssh = await asOption(`--console-ssh-listen ${sshListen.host}:${sshListen.port}`, door)
-      opened.push({ name: 'ssh', close: () => ssh.close() })
-    }
+    const ssh = await openSshDoor(config, { log, attach: consoles.attach, db, authenticator })
+    if (ssh) opened.push({ name: 'ssh', close: () => ssh.close() })
     await consoles.start(address)
     // First of all: its watchers are told, and its lines given back while everything they need still stands.
     opened.push({ name: 'consoles', close: () => consoles.stop() })
-    announce(config, address, await credentials.listening(address))
+    announce(config, { address, clouds: await credentials.listening(address), sshPort: ssh?.port })
   } catch (error) {
     // What is stopped while it starts misses what was closed already.
     if (stopping) return
@@ -205,13 +216,38 @@ async function closeApi(app: Awaited<ReturnType<typeof createApp>>): Promise<voi
   clearTimeout(late)
 }
 
+/** The SSH door where it is asked for, and in a demonstration, which takes another port when the usual one is taken. */
+async function openSshDoor(
+  config: Config,
+  { db, authenticator, ...deps }: SshDoorNeeds,
+): Promise<SshDoor | undefined> {
+  const asked = config['console.ssh_listen']
+  if (!asked && !config.demo) return undefined
+  const callers = createSshCallers({ config, db, authenticator })
+  const hostKeyPath = join(config.data, 'ssh_host_key')
+  const open = (listen: SshDoorDeps['listen']) =>
+    startSshDoor({ ...deps, config, callers, hostKeyPath, listen })
+  if (asked) return asOption(`--console-ssh-listen ${asked.host}:${asked.port}`, open(asked))
+  const host = '127.0.0.1'
+  return open({ host, port: 2222 }).catch(() => open({ host, port: 0 }))
+}
+
 /** Where the service is, and the next thing to type. */
-function announce(config: Config, address: string, clouds: string | undefined): void {
-  const lines = [`Leasehold listens on ${address}`]
-  if (clouds)
+function announce(
+  config: Config,
+  at: { address: string; clouds: string | undefined; sshPort: number | undefined },
+): void {
+  const lines = [`Leasehold listens on ${at.address}`]
+  if (at.clouds)
     lines.push(
-      `Clouds are in ${clouds}. Try:`,
-      `  OS_CLIENT_CONFIG_FILE=${clouds} openstack --os-cloud ${config.demo ? 'lessee' : 'leasehold'} baremetal node list`,
+      `Clouds are in ${at.clouds}. Try:`,
+      `  OS_CLIENT_CONFIG_FILE=${at.clouds} openstack --os-cloud ${config.demo ? 'lessee' : 'leasehold'} baremetal node list`,
+    )
+  if (at.clouds && config.demo)
+    lines.push(
+      `  OS_CLIENT_CONFIG_FILE=${at.clouds} bin/leasehold console machine-1 --os-cloud lessee`,
+      `  ssh -p ${at.sshPort} machine-1@127.0.0.1     (with a token as the password, or a key)`,
+      `  a browser at ${at.address}/consoles/machine-1     (user lessee; passwords are in the file)`,
     )
   process.stdout.write(`${lines.join('\n')}\n`)
 }
