@@ -75,11 +75,12 @@ export async function redeemTicket(
   const { rows } = await sql<{
     node_uuid: string
     mode: string
-    origin: string | null
+    reusable: boolean
     sealed_proof: Buffer
+    expires_at: Date
   }>`
     WITH good AS (
-      SELECT t.ticket_hash, t.node_uuid, t.mode, t.origin, t.reusable, t.sealed_proof
+      SELECT t.ticket_hash, t.node_uuid, t.mode, t.reusable, t.sealed_proof, t.expires_at
       FROM console_tickets t JOIN consoles c ON c.node_uuid = t.node_uuid AND c.span_id = t.span_id
       WHERE t.ticket_hash = ${hashOf(ticket)} AND t.expires_at > now()
         AND (t.origin = ${cameFrom.origin ?? null} OR (t.origin IS NULL AND ${cameFrom.sameOrigin}))
@@ -88,18 +89,31 @@ export async function redeemTicket(
       DELETE FROM console_tickets t USING good WHERE t.ticket_hash = good.ticket_hash AND NOT good.reusable
       RETURNING t.ticket_hash
     )
-    SELECT node_uuid, mode, sealed_proof FROM good
+    SELECT node_uuid, mode, reusable, sealed_proof, expires_at FROM good
     WHERE reusable OR EXISTS (SELECT FROM used)`.execute(db)
   const row = rows[0]
   if (!row) return undefined
-  return {
-    nodeUuid: row.node_uuid,
-    mode: row.mode as Mode,
-    ...unseal(ticket, row.sealed_proof),
-  }
+  const visit = unseal(ticket, row.sealed_proof)
+  const { proof } = visit
+  if (row.reusable && proof.kind === 'token')
+    proof.console = { hash: hashOf(ticket).toString('hex'), expiresAt: row.expires_at.toISOString() }
+  return { nodeUuid: row.node_uuid, mode: row.mode as Mode, ...visit }
 }
 
-/** Makes the reusable tickets of a node void that a project has got; of every project when it is null. */
+/** Which of these reusable tickets were dropped: are gone before their time. Answers hashes. */
+export async function droppedTickets(
+  db: Db,
+  tickets: readonly { hash: string; expiresAt: string }[],
+): Promise<ReadonlySet<string>> {
+  const { rows } = await sql<{ hash: string }>`
+    SELECT asked.hash FROM jsonb_to_recordset(${JSON.stringify(tickets)}::jsonb)
+      AS asked(hash text, "expiresAt" timestamptz)
+    WHERE asked."expiresAt" > now() AND NOT EXISTS (
+      SELECT FROM console_tickets t WHERE t.ticket_hash = decode(asked.hash, 'hex'))`.execute(db)
+  return new Set(rows.map((row) => row.hash))
+}
+
+/** Makes a node's tickets void that a project has got, of every project when it is null, and ends what they opened. */
 export async function dropTickets(db: Db, nodeUuid: string, projectId: string | null): Promise<void> {
   let query = db.deleteFrom('console_tickets').where('node_uuid', '=', nodeUuid)
   if (projectId !== null) query = query.where('project_id', '=', projectId)

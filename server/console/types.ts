@@ -10,7 +10,13 @@ export type Mode = (typeof modes)[number]
 
 /** What a watcher's rights are found by, again and again while it watches. `source`: of those who come by TCP. */
 export type Proof =
-  | { kind: 'token'; token: string; serviceToken?: string }
+  | {
+      kind: 'token'
+      token: string
+      serviceToken?: string
+      /** The console token that it came by: its SHA-256, and its end. Dropped before that, it ends the visit. */
+      console?: { hash: string; expiresAt: string }
+    }
   | { kind: 'key'; keyId: string }
   | { kind: 'source' }
 

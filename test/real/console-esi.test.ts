@@ -84,10 +84,13 @@ describe('openstack esi console auth token', () => {
     await second.end('SIGKILL')
   })
 
-  test('delete makes the address void', async () => {
+  test('delete makes the address void, and ends what it has opened', async () => {
     const { access_url } = await create()
+    const client = websocat('-bE', access_url)
+    await until(() => client.bytes.length > 0, 'the console')
     const deleted = await esi('lessee', 'delete peer-1')
     expect(deleted).toMatchObject({ code: 0, stdout: 'Disabled console auth tokens for node peer-1\n' })
+    await client.ended
     const late = websocat('-b', access_url)
     expect(await late.ended).not.toBe(0)
     expect(late.said).toContain('401')

@@ -226,7 +226,14 @@ describe('esi-leap’s console token', () => {
       await watcher.close()
     }
     expect((await api.as('stranger', 'DELETE', `/v1/console_auth_tokens/${uuid}`)).status).toBe(404)
+    const [staying, other] = await Promise.all([
+      watch(url, uuid, { path: '/', query: { token: body.token }, protocols: [] }),
+      come('lessee-member', uuid),
+    ])
     expect((await api.as('lessee-member', 'DELETE', `/v1/console_auth_tokens/${uuid}`)).status).toBe(200)
+    await until(() => staying.closed, 'the end of who came by it')
+    expect(staying.closed?.code).toBe(4401)
+    expect(other.closed).toBeUndefined()
     const again = watch(url, uuid, { path: '/', query: { token: body.token }, protocols: [] })
     await expect(again).rejects.toThrow('HTTP 401')
   })

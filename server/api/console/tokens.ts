@@ -60,7 +60,8 @@ export function tokenRoutes(deps: ApiDeps): Route[] {
     {
       method: 'DELETE',
       path: '/console_auth_tokens/:node',
-      summary: 'Make the console tokens of a node void that the caller’s project has got (as in esi-leap)',
+      summary:
+        'Make the console tokens of a node void that the caller’s project has got, and end what they opened (as in esi-leap)',
       rules: ['baremetal:node:get', 'leasehold:console:read'],
       ok: 200,
       handler: async (call) => {
