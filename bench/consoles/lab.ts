@@ -14,14 +14,15 @@ const commands = {
     for (const { serial } of lab.machines) serial.onInput((bytes) => serial.write(bytes))
     return { ports: lab.machines.map(({ port }) => port) }
   },
-  /** All together say so many bytes a second, in pieces of 50. */
-  talk({ bytesPerSecond }: { bytesPerSecond: number }): void {
+  /** All together say so many bytes a second, each machine a line in its turn. */
+  talk({ bytesPerSecond, lineBytes }: { bytesPerSecond: number; lineBytes: number }): void {
     clearInterval(talking)
+    const line = Buffer.alloc(lineBytes, 'x')
     let next = 0
     let owed = 0
     talking = setInterval(() => {
-      for (owed += bytesPerSecond / 100; owed >= 50; owed -= 50, next += 1)
-        lab?.machines[next % lab.machines.length]?.serial.write(background)
+      for (owed += bytesPerSecond / 100; owed >= lineBytes; owed -= lineBytes, next += 1)
+        lab?.machines[next % lab.machines.length]?.serial.write(line)
     }, 10)
   },
   /** BMCs that answer nothing from now on. Gives when. */
@@ -30,12 +31,21 @@ const commands = {
     return nowMs()
   },
   /**
-   * They answer again, `restarted` with no memory of sessions, and say a word every 10 ms until `hush`. Gives when.
+   * They answer again, `restarted` with no memory of sessions, and say a word every 10 ms, or 100 where they are many, until
+   * `hush`. Gives when.
    */
   restore({ indexes, restarted }: { indexes: number[]; restarted: boolean }): number {
     for (const machine of machines(indexes)) {
       if (restarted) machine.restartBmc()
       machine.clearFaults()
+      speaking.add(machine)
+    }
+    return nowMs()
+  },
+  /** They forget their sessions at once, and speak likewise. Gives when. */
+  restart({ indexes }: { indexes: number[] }): number {
+    for (const machine of machines(indexes)) {
+      machine.restartBmc()
       speaking.add(machine)
     }
     return nowMs()
@@ -59,7 +69,6 @@ const commands = {
 let lab: Lab | undefined
 let talking: NodeJS.Timeout | undefined
 const speaking = new Set<LabMachine>()
-const background = Buffer.alloc(50, 'x')
 
 const machines = (indexes: number[]): LabMachine[] => indexes.flatMap((index) => lab?.machines[index] ?? [])
 
@@ -72,8 +81,12 @@ export function forkLab(): { lab: LabProcess; pid: number } {
 }
 
 if (process.send !== undefined && process.argv[1] === import.meta.filename) {
+  // A hundred words each 10 ms at most: the machines must not be what is slow.
+  let turn = 0
   setInterval(() => {
-    for (const machine of speaking) machine.serial.write('back ')
+    const all = [...speaking]
+    for (let left = Math.min(100, all.length); left > 0; left -= 1, turn += 1)
+      all[turn % all.length]?.serial.write('back ')
   }, 10).unref()
   answering(commands)
 }

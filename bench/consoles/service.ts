@@ -1,18 +1,20 @@
 /** The service under measurement: started as a user does it, with a PostgreSQL and a data directory of its own. */
 import { randomUUID } from 'node:crypto'
-import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { sql } from 'kysely'
 import { issueToken } from '../../server/access/index.ts'
 import { startEmbedded } from '../../server/store/embedded.ts'
 import { type Db, openStore } from '../../server/store/index.ts'
-import { launch, type Service } from '../../server/testing.ts'
+import { launch, postgresOf, type Service } from '../../server/testing.ts'
 
 export interface Database {
   db: Db
   url: string
   directory: string
+  /** The server's first process. */
+  pid: number
   close(): Promise<void>
 }
 
@@ -25,12 +27,20 @@ export async function startDatabase(): Promise<Database> {
     db: store.db,
     url: server.url,
     directory,
+    pid: await postmasterOf(directory),
     async close() {
       await store.close()
       await server.stop()
       await rm(directory, { recursive: true, force: true })
     },
   }
+}
+
+/** Of the server itself, not of the shell that waits for it. */
+async function postmasterOf(directory: string): Promise<number> {
+  for (const pid of await postgresOf(directory))
+    if ((await readFile(`/proc/${pid}/comm`, 'utf8')) === 'postgres\n') return pid
+  throw new Error('PostgreSQL is not found')
 }
 
 /** Starts a service on it. Power states are not read unless `more` says so: that is another measurement. */
@@ -126,31 +136,33 @@ export async function cpuSeconds(pid: number): Promise<number> {
   return (Number(fields[11]) + Number(fields[12])) / 100
 }
 
-/** What a process takes of a core in the given time, percent. */
-export async function percentOfCore(pid: number, ms: number): Promise<number> {
-  const [before, from] = [await cpuSeconds(pid), performance.now()]
+/** What processes, each with its children, take of a core in the given time, percent. */
+export async function percentOfCore(pids: readonly number[], ms: number): Promise<number[]> {
+  const all = () => Promise.all(pids.map(cpuOfTree))
+  const [before, from] = [await all(), performance.now()]
   await new Promise((resolve) => setTimeout(resolve, ms))
-  return ((await cpuSeconds(pid)) - before) / ((performance.now() - from) / 100_000)
+  const after = await all()
+  const share = 100_000 / (performance.now() - from)
+  return after.map((seconds, index) => (seconds - (before[index] as number)) * share)
+}
+
+const cpuOfTree = async (pid: number): Promise<number> => {
+  const pids = [pid, ...(await childrenOf(pid))]
+  return (await Promise.all(pids.map((each) => cpuSeconds(each).catch(() => 0)))).reduce((a, b) => a + b)
 }
 
 export const descriptorsOf = async (pid: number): Promise<number> => (await readdir(`/proc/${pid}/fd`)).length
 
 /** Processes whose parent it is. */
-export async function childrenOf(pid: number): Promise<number> {
+export async function childrenOf(pid: number): Promise<number[]> {
   const tasks = await readdir(`/proc/${pid}/task`)
   const lists = await Promise.all(
     tasks.map((task) => readFile(`/proc/${pid}/task/${task}/children`, 'utf8').catch(() => '')),
   )
-  return lists.join(' ').split(/\s+/).filter(Boolean).length
+  return lists.join(' ').split(/\s+/).filter(Boolean).map(Number)
 }
 
 /** What else the machine is doing: its load, for the record. */
 export async function loadOfMachine(): Promise<string> {
   return (await readFile('/proc/loadavg', 'utf8')).split(' ')[0] as string
 }
-
-export const exists = (path: string): Promise<boolean> =>
-  stat(path).then(
-    () => true,
-    () => false,
-  )
