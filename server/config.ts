@@ -333,6 +333,8 @@ const options = {
     undefined,
     "key that switches' credentials are sealed with, made at the first start; DATA/networking.key when left out",
   ),
+  'networking.quota_networks': option(integer(0), 100, 'networks of one project at most'),
+  'networking.quota_ports': option(integer(0), 500, 'ports of networks of one project at most'),
   'console.tcp_sources': option(
     networks,
     ['127.0.0.1', '::1'],

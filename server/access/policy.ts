@@ -68,6 +68,7 @@ const targetKeys = [
   'runbook.owner',
   'console.tenant',
   'console.shared_owner',
+  'network.project',
   'config.service_project_name',
 ] as const
 
@@ -162,6 +163,11 @@ export const allocationTarget = (allocation: { readonly owner: string | null }):
 /** The target of a rule about a runbook. */
 export const runbookTarget = (runbook: { readonly owner: string | null }): Target => ({
   'runbook.owner': runbook.owner,
+})
+
+/** The target of a rule about a network, or a subnet or port: the project that has it. */
+export const networkTarget = (row: { readonly project_id: string | null }): Target => ({
+  'network.project': row.project_id,
 })
 
 type Judge = (rule: string, target: Target) => Verdict

@@ -53,6 +53,9 @@ const RUNBOOK_CREATE = anyOf(systemMember, 'role:manager', 'role:service')
 const TENANT_MEMBER = anyOf(systemAdmin, 'role:member and project_id:%(console.tenant)s')
 const TENANT_MEMBER_OR_SHARED = anyOf(TENANT_MEMBER, 'role:member and project_id:%(console.shared_owner)s')
 const TENANT_MANAGER = anyOf(systemAdmin, 'role:manager and project_id:%(console.tenant)s')
+// Of networks, ports and subnets: the project that has them.
+const NETWORK_CREATE = anyOf(systemMember, 'role:member')
+const NETWORK_MEMBER = anyOf(systemMember, 'role:member and project_id:%(network.project)s')
 const SEE_TARGETS = anyOf(systemReader, 'role:admin')
 
 // Which tokens: a token of another scope is refused whatever its roles.
@@ -234,4 +237,19 @@ export const rules = [
   { name: 'leasehold:vlan_pool:create', check: systemAdmin, scopes: SYSTEM, description: 'Add a VLAN pool' },
   { name: 'leasehold:vlan_pool:update', check: systemAdmin, scopes: SYSTEM, description: 'Change a VLAN pool' },
   { name: 'leasehold:vlan_pool:delete', check: systemAdmin, scopes: SYSTEM, description: 'Remove a VLAN pool' },
+  { name: 'leasehold:network:list', check: READ_ANY, scopes: BOTH, description: "See the networks and subnets of the caller's project, those shared with it, and public ones" },
+  { name: 'leasehold:network:list_all', check: systemReader, scopes: BOTH, description: 'See all networks and subnets' },
+  { name: 'leasehold:network:get_provider', check: systemReader, scopes: BOTH, description: "See which VLAN a network has" },
+  { name: 'leasehold:network:create', check: NETWORK_CREATE, scopes: BOTH, description: "Make a network for the caller's project" },
+  { name: 'leasehold:network:create_restricted', check: systemMember, scopes: BOTH, description: 'Make a public network, one of another project, or one with a certain VLAN; share with everybody' },
+  { name: 'leasehold:network:update', check: NETWORK_MEMBER, scopes: BOTH, description: 'Change a network, and its subnets' },
+  { name: 'leasehold:network:share', check: NETWORK_MEMBER, scopes: BOTH, description: 'Share a network with another project, see with whom it is, and take it back' },
+  { name: 'leasehold:network:delete', check: NETWORK_MEMBER, scopes: BOTH, description: 'Remove a network' },
+  { name: 'leasehold:network_port:list', check: READ_ANY, scopes: BOTH, description: "See the caller's project's ports of networks" },
+  { name: 'leasehold:network_port:list_all', check: systemReader, scopes: BOTH, description: 'See all ports of networks' },
+  { name: 'leasehold:network_port:get_binding', check: systemReader, scopes: BOTH, description: 'See which node a port of a network is bound to' },
+  { name: 'leasehold:network_port:create', check: NETWORK_CREATE, scopes: BOTH, description: "Make a port in a network for the caller's project" },
+  { name: 'leasehold:network_port:create_restricted', check: systemMember, scopes: BOTH, description: 'Make a port of another project, or bind it' },
+  { name: 'leasehold:network_port:update', check: NETWORK_MEMBER, scopes: BOTH, description: 'Change a port of a network' },
+  { name: 'leasehold:network_port:delete', check: NETWORK_MEMBER, scopes: BOTH, description: 'Remove a port of a network' },
 ] as const satisfies readonly Rule[]

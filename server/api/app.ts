@@ -38,6 +38,7 @@ import { ownConsoleRoutes } from './console/routes.ts'
 import type { ApiDeps } from './deps.ts'
 import { registerIdentity } from './identity/index.ts'
 import { parseJson } from './json.ts'
+import { registerNetworking } from './networking/neutron/index.ts'
 import { switchRoutes } from './networking/switches.ts'
 import { vlanPoolRoutes } from './networking/vlan-pools.ts'
 import { registerOpenApi } from './openapi.ts'
@@ -89,7 +90,7 @@ export const baremetalRoutes = (deps: ApiDeps): Route[] => [
 
 const bodyLimitBytes = 1024 * 1024
 /** First path words of other APIs; everything else belongs to the Bare Metal API, with or without `/v1`. */
-const otherRoots = /^\/(v1|identity|consoles|healthz|readyz|metrics|openapi\.json)(\/|\?|$)/
+const otherRoots = /^\/(v1|identity|networking|consoles|healthz|readyz|metrics|openapi\.json)(\/|\?|$)/
 
 /** Makes the service; it listens when told to. */
 export async function createApp(deps: ApiDeps): Promise<FastifyInstance> {
@@ -163,7 +164,7 @@ export async function createApp(deps: ApiDeps): Promise<FastifyInstance> {
   const enter = entrance(deps)
   app.addHook('onRequest', async (request, reply) => {
     reply.header('openstack-request-id', request.id).header('x-openstack-request-id', request.id)
-    if (!request.is404 || request.url.startsWith('/identity/')) return
+    if (!request.is404 || /^\/(identity|networking)\//.test(request.url)) return
     // Who may not enter is not told what there is.
     await enter(request, reply)
     const path = request.url.split('?')[0]?.slice(0, 200)
@@ -202,6 +203,7 @@ export async function createApp(deps: ApiDeps): Promise<FastifyInstance> {
     registerRoutes(baremetal, routes)
     registerOpenApi(app, routes)
   })
+  await registerNetworking(app, deps, (scope) => recordCalls(scope, deps))
   if (config['auth.strategy'] === 'standalone') await registerIdentity(app, deps)
   return app
 }

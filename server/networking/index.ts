@@ -1,6 +1,28 @@
 /** Networks: switches, VLANs, and what is wanted of each switch port. */
 
 export {
+  changeNetwork,
+  changePort,
+  changeSubnet,
+  deleteNetwork,
+  deletePort,
+  deleteShare,
+  deleteSubnet,
+  insertNetwork,
+  insertPort,
+  insertShare,
+  insertSubnet,
+  NeutronError,
+} from './networks.sql.ts'
+export {
+  type Collection,
+  findNeutron,
+  listNeutron,
+  type NeutronPage,
+  type NeutronRow,
+  type Visible,
+} from './neutron.sql.ts'
+export {
   changePool,
   deletePool,
   findPool,

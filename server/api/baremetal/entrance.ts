@@ -24,7 +24,8 @@ const header = (request: FastifyRequest, name: string): string | undefined => {
   return Array.isArray(value) ? value[0] : value
 }
 
-async function authenticated(deps: ApiDeps, request: FastifyRequest): Promise<Caller> {
+/** Who sends a request. @throws LeaseholdError 'unauthenticated', 'unavailable'. */
+export async function authenticated(deps: ApiDeps, request: FastifyRequest): Promise<Caller> {
   try {
     return await deps.authenticator.authenticate({
       token: header(request, 'x-auth-token'),

@@ -72,6 +72,20 @@ export function answerError(error: unknown, request: FastifyRequest, reply: Fast
   return reply.code(500).send(faultBody(500, `Internal error; the service's log has it as ${request.id}.`))
 }
 
+/** What an error says to a caller, for APIs with bodies of their own; undefined for what nobody foresaw. */
+export function knownError(error: unknown, request: FastifyRequest): LeaseholdError | undefined {
+  if (error instanceof LeaseholdError) return error
+  const { statusCode, message, code } = error as FastifyError
+  if (code === 'FST_ERR_CTP_BODY_TOO_LARGE')
+    return new LeaseholdError(
+      'too-large',
+      `Request body too large: send at most ${request.routeOptions.bodyLimit / 2 ** 20} MiB here.`,
+    )
+  if (statusCode !== undefined && statusCode >= 400 && statusCode < 500)
+    return new LeaseholdError('invalid', message)
+  return fromDatabase(error)
+}
+
 /** PostgreSQL's states that say it cannot answer now (classes 08, 53, 57) and values it cannot hold (class 22). */
 function fromDatabase(error: unknown): LeaseholdError | undefined {
   const { code, message } = error as { code?: unknown; message?: string }

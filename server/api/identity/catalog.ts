@@ -9,6 +9,7 @@ const interfaces = ['public', 'internal', 'admin'] as const
 
 const services = [
   { type: 'baremetal', name: 'leasehold', description: 'Bare Metal API', path: '' },
+  { type: 'network', name: 'neutron', description: 'Networking API', path: '/networking' },
   { type: 'identity', name: 'keystone', description: 'Identity API', path: '/identity/v3' },
   // Where esi-leap's clients look. They add /v1 to it by themselves.
   { type: 'lease', name: 'esi-leap', description: 'Console tokens, as in esi-leap', path: '' },

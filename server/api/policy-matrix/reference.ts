@@ -55,6 +55,31 @@ for (const kind of ['switch', 'vlan_pool']) {
   for (const action of ['create', 'update', 'delete'])
     ours[`leasehold:${kind}:${action}`] = { check_str: systemAdmin, scope_types: ['system'] }
 }
+const reader = 'role:reader or role:service'
+const systemMember = '(role:member and system_scope:all) or rule:service_role'
+const creator = `${systemMember} or role:member`
+const networkMember = `${systemMember} or (role:member and project_id:%(network.project)s)`
+const network: Record<string, string> = {
+  'network:list': reader,
+  'network:list_all': systemReader,
+  'network:get_provider': systemReader,
+  'network:create': creator,
+  'network:create_restricted': systemMember,
+  'network:update': networkMember,
+  'network:share': networkMember,
+  'network:delete': networkMember,
+  'network_port:list': reader,
+  'network_port:list_all': systemReader,
+  'network_port:get_binding': systemReader,
+  'network_port:create': creator,
+  'network_port:create_restricted': systemMember,
+  'network_port:update': networkMember,
+  'network_port:delete': networkMember,
+}
+for (const [name, check_str] of Object.entries(network))
+  ours[`leasehold:${name}`] = { check_str, scope_types: scopes }
+/** Rules of the networking API, which is beside the Bare Metal API. */
+export const networkRules: readonly string[] = Object.keys(network).map((name) => `leasehold:${name}`)
 const definitions: Record<string, Definition> = { ...ironic, ...ours }
 
 /** Every rule there is. */

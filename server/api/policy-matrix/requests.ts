@@ -2,6 +2,7 @@
 import { consoleRequests } from './console-requests.ts'
 import { networkRequests } from './network-requests.ts'
 import { nodeRequests } from './node-requests.ts'
+import { networkRules } from './reference.ts'
 import {
   extra,
   type FieldRequest,
@@ -179,6 +180,12 @@ export const unasked: Readonly<Record<string, string>> = {
   'baremetal:allocation:create_pre_rbac': 'of a time before projects had rights; Ironic asks it no more',
   'baremetal:inspection_rule:list_all':
     'defined by Ironic and not used by it: a list needs inspection_rule:get',
+  ...Object.fromEntries(
+    networkRules.map((name) => [
+      name,
+      'asked by the networking API, whose matrix is api/networking/rules.test.ts',
+    ]),
+  ),
 }
 
 /** Rules that say what is shown of an answer, or noted of a request: any route may ask them. */

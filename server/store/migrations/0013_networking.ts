@@ -223,6 +223,12 @@ const tables = `
 const derivation = `
   CREATE FUNCTION network_usable(network uuid, project text) RETURNS boolean LANGUAGE sql STABLE AS $$
     SELECT EXISTS (SELECT FROM networks WHERE uuid = network AND project_id IS NOT DISTINCT FROM project)
+      OR EXISTS (SELECT FROM network_rbac WHERE network_uuid = network AND target_project IN (project, '*')
+        AND action = 'access_as_shared')
+  $$;
+  -- An external network is seen, as in Neutron, and not used by itself.
+  CREATE FUNCTION network_visible(network uuid, project text) RETURNS boolean LANGUAGE sql STABLE AS $$
+    SELECT network_usable(network, project)
       OR EXISTS (SELECT FROM network_rbac WHERE network_uuid = network AND target_project IN (project, '*'))
   $$;
 
