@@ -300,6 +300,11 @@ const options = {
     15,
     'how long a console that was switched off keeps its line, for who switches it on again, seconds',
   ),
+  'console.settle_ms': option(
+    integer(0, 60_000),
+    500,
+    'for how long what a line still brings is shown to nobody when its node has changed hands, milliseconds',
+  ),
   'console.scrollback_kb': option(integer(0, 16_384), 64, 'what a watcher sees first of the past, KiB'),
   'console.watcher_buffer_kb': option(
     integer(64, 65_536),

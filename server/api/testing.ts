@@ -88,6 +88,7 @@ export async function testApi(own: Partial<Config> = {}): Promise<TestApi> {
   const config = defaultConfig({
     'conductor.lock_interval_ms': 20,
     'conductor.power_sync_seconds': 0,
+    'console.settle_ms': 0,
     ...own,
   })
   const log = pino({ level: 'silent' })

@@ -23,8 +23,9 @@ export interface Held {
   enabled: boolean
   /** Since when it has been off. */
   offAt: Date | null
-  /** The span that is being written. */
+  /** The span that is being written, and whether others came before it. */
   span: Span
+  isFirst: boolean
   powerState: string | null
   provisionState: string
   /** Changes whenever the way to the machine does. */
@@ -43,7 +44,9 @@ export async function heldConsoles(
   const { rows } = await sql<HeldRow>`
     SELECT c.node_uuid, n.name, c.fence, n.console_enabled, c.off_at, n.power_state, n.provision_state,
            md5(n.driver || n.driver_info::text || (n.interfaces ->> 'console')) AS access,
-           c.end_offset, c.remembered, ${spanColumns}
+           c.end_offset, c.remembered,
+           NOT EXISTS (SELECT FROM console_spans e WHERE e.node_uuid = s.node_uuid AND e.id < s.id) AS is_first,
+           ${spanColumns}
     FROM consoles c JOIN nodes n ON n.uuid = c.node_uuid JOIN console_spans s ON s.id = c.span_id
     WHERE c.holder = ${holder}
       AND ${nodeUuids === undefined ? sql`true` : sql`c.node_uuid = ANY (${[...nodeUuids]}::uuid[])`}`.execute(
@@ -58,6 +61,7 @@ export async function heldConsoles(
         enabled: row.console_enabled,
         offAt: row.off_at,
         span: spanOf(row),
+        isFirst: row.is_first,
         powerState: row.power_state,
         provisionState: row.provision_state,
         access: row.access,
@@ -72,6 +76,8 @@ export async function heldConsoles(
 export interface ConsoleRow {
   state: string
   reason: string | null
+  /** The same for those who are not to learn how the machine is reached. */
+  plainReason: string | null
   stateSince: Date
   tcpPort: number | null
   /** The span that is being written. */
@@ -90,21 +96,25 @@ export async function findConsole(db: Db, nodeUuid: string): Promise<ConsoleRow 
       held: boolean | null
       state: string
       reason: string | null
+      plain_reason: string | null
       state_since: Date
       tcp_port: number | null
       end_offset: string
     }
   >`
     SELECT h.beat_at > now() - make_interval(secs => ${silentMs / 1000}) AS held,
-           c.state, c.reason, c.state_since, c.tcp_port, c.end_offset, ${spanColumns}
+           c.state, c.reason, c.plain_reason, c.state_since, c.tcp_port, c.end_offset, ${spanColumns}
     FROM consoles c JOIN console_spans s ON s.id = c.span_id LEFT JOIN console_holders h ON h.id = c.holder
     WHERE c.node_uuid = ${nodeUuid}`.execute(db)
   const row = rows[0]
   if (!row) return undefined
-  const { state, reason, tcp_port } = row.held ? row : { state: 'idle', reason: null, tcp_port: null }
+  const { state, reason, plain_reason, tcp_port } = row.held
+    ? row
+    : { state: 'idle', reason: null, plain_reason: null, tcp_port: null }
   return {
     state,
     reason,
+    plainReason: plain_reason,
     stateSince: row.state_since,
     tcpPort: tcp_port,
     span: spanOf(row),
@@ -148,6 +158,7 @@ export interface Noted {
   fence: number
   state: string
   reason: string | null
+  plainReason: string | null
   since: Date
   end: number
   tcpPort: number | null
@@ -159,10 +170,10 @@ export async function noteConsoles(db: Db, holder: string, notes: readonly Noted
   if (notes.length === 0) return
   await sql`
     UPDATE consoles c
-    SET state = v.state, reason = v.reason, state_since = v.since, end_offset = GREATEST(c.end_offset, v."end"),
+    SET state = v.state, reason = v.reason, plain_reason = v."plainReason", state_since = v.since, end_offset = GREATEST(c.end_offset, v."end"),
         tcp_port = v."tcpPort", remembered = v.remembered
     FROM jsonb_to_recordset(${JSON.stringify(notes)}::jsonb) AS v
-      ("nodeUuid" uuid, fence bigint, state text, reason text, since timestamptz, "end" bigint, "tcpPort" integer,
+      ("nodeUuid" uuid, fence bigint, state text, reason text, "plainReason" text, since timestamptz, "end" bigint, "tcpPort" integer,
        remembered jsonb)
     WHERE c.node_uuid = v."nodeUuid" AND c.holder = ${holder} AND c.fence = v.fence`.execute(db)
 }
@@ -236,6 +247,7 @@ interface HeldRow extends SpanRow {
   access: string
   end_offset: string
   remembered: Record<string, unknown> | null
+  is_first: boolean
 }
 
 const numberOrNull = (text: string | null): number | null => (text === null ? null : Number(text))

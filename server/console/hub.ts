@@ -19,6 +19,8 @@ export interface HubDeps {
   node(): { uuid: string; name: string | null }
   status(): LineStatus
   powerState(): string | null
+  /** Whether a visitor may know how the machine is reached, and so why it is not. */
+  mayKnow(visitor: Visitor): boolean
   /** Of what a watcher may see: the first offset of the span, or of what is left of it; and the end. */
   extent(): { start: number; end: number }
   /** The journal's bytes at an offset, `most` at most; or a gap there. Never nothing before the end. */
@@ -41,6 +43,10 @@ export interface Hub {
   /** Bytes that the journal has just taken at `offset`. */
   deliver(offset: number, bytes: Buffer): void
   tell(message: Control): void
+  /** The line's state has changed. */
+  tellState(): void
+  /** Nobody is shown anything before this offset that has not been shown it yet. */
+  passOver(to: number, reason: string): void
   /** The line takes keys again. */
   writable(): void
   /** Cuts those for whom there is an ending. */
@@ -81,6 +87,11 @@ export function createHub(deps: HubDeps): Hub {
   const views = (): WatcherView[] => [...watchers.values()].map((each) => viewOf(each, each === writer))
   const tell = (message: Control) => {
     for (const each of watchers.values()) each.sink.control(message)
+  }
+
+  const reasonFor = ({ visitor }: Watcher): string | null => {
+    const { reason, plainReason } = deps.status()
+    return deps.mayKnow(visitor) ? reason : plainReason
   }
 
   const giveKeyboard = (to: Watcher | undefined, why: string) => {
@@ -145,6 +156,8 @@ export function createHub(deps: HubDeps): Hub {
         const from = watcher.next
         const chunk = await deps.read(from, chunkBytes)
         if (watcher.gone) return
+        // Passed over in the meantime.
+        if (watcher.next !== from) continue
         if ('gap' in chunk) {
           const { to, reason } = chunk.gap
           watcher.next = to
@@ -222,7 +235,7 @@ export function createHub(deps: HubDeps): Hub {
         typedAtMs = performance.now()
         deps.record(visitor, 'write')
       }
-      const { state, reason } = deps.status()
+      const { state } = deps.status()
       sink.control({
         type: 'hello',
         node: deps.node(),
@@ -232,7 +245,7 @@ export function createHub(deps: HubDeps): Hub {
         start,
         end,
         state,
-        reason,
+        reason: reasonFor(watcher),
         power_state: deps.powerState(),
         watchers: views(),
       })
@@ -265,6 +278,21 @@ export function createHub(deps: HubDeps): Hub {
         if (watcher.ready && !watcher.catchingUp && watcher.next === offset) give(watcher, offset, bytes)
     },
     tell,
+    tellState() {
+      const { state, since } = deps.status()
+      for (const each of watchers.values())
+        each.sink.control({ type: 'state', state, reason: reasonFor(each), at: since.toISOString() })
+    },
+    passOver(to, reason) {
+      for (const watcher of watchers.values()) {
+        if (watcher.next < to) {
+          const from = watcher.next
+          watcher.next = to
+          watcher.sink.control({ type: 'gap', from, to, reason })
+        }
+        void catchUp(watcher)
+      }
+    },
     writable: () => writer?.sink.writable(),
     judge(endingOf) {
       for (const watcher of [...watchers.values()]) {

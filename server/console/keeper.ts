@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import type { Logger } from 'pino'
-import { consoleTarget, type Policy } from '../access/index.ts'
+import { consoleTarget, nodeTarget, type Policy } from '../access/index.ts'
 import { createRecorder } from '../audit/index.ts'
 import type { Config } from '../config.ts'
 import { LeaseholdError } from '../errors.ts'
@@ -128,9 +128,10 @@ export function createKeeper(deps: KeeperDeps): Keeper {
     })
   }
 
-  const keep = (held: Held): Kept => {
+  const keep = (held: Held, wallAt: number | undefined): Kept => {
     const one = keepConsole({
       held,
+      wallAt,
       journalRoot,
       limits,
       log,
@@ -139,10 +140,16 @@ export function createKeeper(deps: KeeperDeps): Keeper {
       alive: () => link?.alive() ?? false,
       allows,
       record,
+      mayKnow: ({ caller }, span) => policy.allows('baremetal:node:get:last_error', caller, nodeTarget(span)),
       hub: {
         watchers: config['console.max_watchers'],
         scrollbackBytes: config['console.scrollback_kb'] * 1024,
       },
+      settleMs: config['console.settle_ms'],
+      built: () =>
+        void settleWalls().catch((error: unknown) =>
+          log.warn({ err: error }, 'a wall could not be written down; tried again'),
+        ),
       changed: noter.soon,
     })
     kept.set(held.node.uuid, one)
@@ -165,36 +172,37 @@ export function createKeeper(deps: KeeperDeps): Keeper {
     return closed
   }
 
-  let building = false
-  /** Writes walls down, until the database has them. */
+  let settling: Promise<void> | undefined
+  /** Writes walls down, until the database has them: one statement at a time, for all that stand by then. */
   const settleWalls = async (): Promise<void> => {
-    if (building || !holder) return
-    building = true
-    try {
-      const standing = [...kept.values()].filter((one) => one.walls.size > 0)
-      const walls = standing.flatMap((one) =>
-        [...one.walls].map(([spanId, offset]) => ({
-          nodeUuid: one.held.node.uuid,
-          fence: one.held.fence,
-          spanId,
-          offset,
-        })),
-      )
-      const settled = await buildWalls(db, holder.id, walls)
-      for (const one of standing) for (const spanId of settled) one.wallStands(spanId)
-    } finally {
-      building = false
-    }
+    await settling
+    settling ??= writeWalls().finally(() => {
+      settling = undefined
+    })
+    return settling
+  }
+  const writeWalls = async (): Promise<void> => {
+    const standing = [...kept.values()].filter((one) => one.walls.size > 0)
+    if (!holder || standing.length === 0) return
+    const walls = standing.flatMap((one) =>
+      [...one.walls].map(([spanId, offset]) => ({
+        nodeUuid: one.held.node.uuid,
+        fence: one.held.fence,
+        spanId,
+        offset,
+      })),
+    )
+    const settled = await buildWalls(db, holder.id, walls)
+    for (const one of standing) for (const spanId of settled) one.wallStands(spanId)
   }
 
-  /** A wall that was built before this process was killed, and not written down. */
-  const withWall = async (held: Held): Promise<Held> => {
-    if (held.span.start !== null) return held
+  /** Where a wall stands that was built before a process was killed, and not written down. */
+  const findWall = async (held: Held): Promise<number | undefined> => {
+    if (held.span.start !== null || held.isFirst) return undefined
     const from = Math.max(0, held.endOffset - limits.segmentBytes)
     for await (const entry of readJournal(directoryOf(journalRoot, held.node.uuid), { from }))
-      if (entry.mark?.kind === 'wall' && entry.mark.span === held.span.id)
-        return { ...held, span: { ...held.span, start: entry.offset } }
-    return held
+      if (entry.mark?.kind === 'wall' && entry.mark.span === held.span.id) return entry.offset
+    return undefined
   }
 
   /** Reads what is held, all or some nodes, and brings what is kept into line with it. */
@@ -216,9 +224,9 @@ export function createKeeper(deps: KeeperDeps): Keeper {
       if (one && one.held.fence !== held?.fence) void drop(one, 'unavailable')
     }
     for (const held of rows.values()) if (isOverdue(held)) void switchOff(id, held)
-    const known = await Promise.all(fresh.map(withWall))
+    const walls = await Promise.all(fresh.map(findWall))
     if (id !== holder?.id) return
-    for (const held of known) if (!kept.has(held.node.uuid)) keep(held)
+    for (const [index, held] of fresh.entries()) if (!kept.has(held.node.uuid)) keep(held, walls[index])
     await settleWalls()
   }
   const lingerMs = config['console.off_linger_seconds'] * 1000

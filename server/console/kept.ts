@@ -10,6 +10,8 @@ import type { Ending, LineStatus, Mode, Visitor } from './types.ts'
 
 export interface KeptDeps {
   held: Held
+  /** Where its present span begins though the database does not know it yet. */
+  wallAt: number | undefined
   journalRoot: string
   limits: Limits
   log: Logger
@@ -20,7 +22,13 @@ export interface KeptDeps {
   alive(): boolean
   allows(visitor: Visitor, mode: Mode, span: Span): boolean
   record(visitor: Visitor, what: string, node: Held): void
+  /** Whether a visitor may see why a machine cannot be reached. */
+  mayKnow(visitor: Visitor, span: Span): boolean
   hub: HubDeps['limits']
+  /** How long after a change of hands nobody is shown what the line brings, milliseconds. */
+  settleMs: number
+  /** A wall stands that is to be written down. */
+  built(): void
   /** There is something to write down. */
   changed(): void
 }
@@ -62,14 +70,20 @@ export function keepConsole(deps: KeptDeps): Kept {
   })
   const walls = new Map<string, number>()
   /** Where the present span begins, known here before the database knows it. */
-  let start = deps.held.span.start ?? journal.end
+  let start = deps.held.span.start ?? deps.wallAt ?? journal.end
   let held = deps.held
   let remembered = held.remembered
   let tcpPort: number | null = null
   let dirty = true
 
+  /**
+   * The node has changed hands, and what its line brings may be what it printed before that: a BMC keeps some, and a
+   * network, too. Until it has settled nobody is shown anything; it stays on the former side of the wall.
+   */
+  let settling: 'until the line is up' | NodeJS.Timeout | undefined
+
   /** The first offset that tenants of the present span may see. */
-  const spanStart = () => Math.max(start, journal.start)
+  const spanStart = () => (settling ? journal.end : Math.max(start, journal.start))
   const changed = () => {
     dirty = true
     deps.changed()
@@ -79,6 +93,7 @@ export function keepConsole(deps: KeptDeps): Kept {
     node: () => held.node,
     status: () => supervisor.status,
     powerState: () => held.powerState,
+    mayKnow: (visitor) => deps.mayKnow(visitor, held.span),
     extent: () => ({ start: spanStart(), end: journal.end }),
     read: (offset, most) => readAt(directory, offset, Math.min(offset + most, journal.end)),
     write: (bytes) => !deps.alive() || supervisor.write(bytes),
@@ -100,7 +115,7 @@ export function keepConsole(deps: KeptDeps): Kept {
       if (!deps.alive()) throw new Error('this process no longer holds the console')
       const offset = journal.append(bytes)
       dirty = true
-      hub.deliver(offset, bytes)
+      if (!settling) hub.deliver(offset, bytes)
     },
     remember(session) {
       remembered = session
@@ -110,28 +125,47 @@ export function keepConsole(deps: KeptDeps): Kept {
     writable: () => hub.writable(),
     changed(status, before) {
       changed()
-      const { state, reason } = status
-      hub.tell({ type: 'state', state, reason, at: status.since.toISOString() })
+      const { state, plainReason } = status
+      hub.tellState()
+      if (state === 'up' && settling) settle()
       // A console that has never said anything keeps costing nothing.
       if (state === 'up' && journal.end > 0) journal.mark({ kind: 'line', state: 'up' })
-      if (before.state === 'up') journal.mark({ kind: 'line', state: 'lost', ...(reason ? { reason } : {}) })
+      if (before.state === 'up')
+        journal.mark({ kind: 'line', state: 'lost', ...(plainReason ? { reason: plainReason } : {}) })
     },
   })
 
-  /** From here on the journal is of another tenancy. Whoever may not see that is cut before another byte comes. */
-  const wall = (span: Span) => {
-    start = journal.mark({ kind: 'wall', span: span.id })
-    walls.set(span.id, start)
+  /** The wall stands from here on. */
+  const build = () => {
+    settling = undefined
+    start = journal.mark({ kind: 'wall', span: held.span.id })
+    walls.set(held.span.id, start)
+    hub.passOver(start, 'the node changed hands')
+    hub.tell({ type: 'wall', offset: start, at: new Date().toISOString() })
+    deps.built()
+    deps.log.info({ node: held.node.uuid, offset: start }, 'the console has changed hands')
+  }
+  const settle = () => {
+    if (typeof settling === 'object') clearTimeout(settling)
+    if (deps.settleMs === 0) return build()
+    settling = supervisor.status.state === 'up' ? setTimeout(build, deps.settleMs) : 'until the line is up'
+  }
+
+  /** Another tenancy begins. Whoever may not see it is cut before another byte comes. */
+  const changeHands = (span: Span) => {
     held = { ...held, span }
     hub.judge((visitor) => {
       if (visitor.proof.kind === 'source') return 'lease-ended'
       return deps.allows(visitor, 'read', span) ? undefined : 'lease-ended'
     })
-    hub.tell({ type: 'wall', offset: start, at: new Date().toISOString() })
-    deps.log.info({ node: held.node.uuid, offset: start }, 'the console has changed hands')
+    settle()
   }
 
-  if (held.span.start === null) walls.set(held.span.id, start)
+  if (held.span.start === null) {
+    // A first tenancy has nothing before it.
+    if (held.isFirst || deps.wallAt !== undefined) walls.set(held.span.id, start)
+    else settle()
+  }
 
   return {
     get held() {
@@ -150,7 +184,7 @@ export function keepConsole(deps: KeptDeps): Kept {
     },
     update(next) {
       const before = held
-      if (next.span.id !== before.span.id) wall(next.span)
+      if (next.span.id !== before.span.id) changeHands(next.span)
       held = next
       if (next.powerState !== before.powerState && next.powerState) happened(next.powerState)
       if (next.provisionState !== before.provisionState) happened(`provision state ${next.provisionState}`)
@@ -164,12 +198,13 @@ export function keepConsole(deps: KeptDeps): Kept {
     note() {
       if (!dirty) return undefined
       dirty = false
-      const { state, reason, since } = supervisor.status
+      const { state, reason, plainReason, since } = supervisor.status
       return {
         nodeUuid: held.node.uuid,
         fence: held.fence,
         state,
         reason,
+        plainReason,
         since,
         end: journal.end,
         tcpPort,
@@ -177,6 +212,7 @@ export function keepConsole(deps: KeptDeps): Kept {
       }
     },
     async close(ending) {
+      if (typeof settling === 'object') clearTimeout(settling)
       hub.judge(() => ending)
       await supervisor.close()
       journal.close()

@@ -1,6 +1,6 @@
 /** Keeps one line open: opens it, opens it again when it is lost, for as long as the console is on. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { LeaseholdError, messageOf } from '../errors.ts'
+import { type ErrorCode, LeaseholdError, messageOf } from '../errors.ts'
 import type { Line, LineEvents } from '../hardware/index.ts'
 import type { LineState, LineStatus } from './types.ts'
 
@@ -39,29 +39,29 @@ export const pauseBefore = (failures: number, random: number): number =>
 
 export function superviseLine(deps: SupervisorDeps): Supervisor {
   const ending = new AbortController()
-  let status: LineStatus = { state: 'idle', since: new Date(), reason: null }
+  let status: LineStatus = { state: 'idle', since: new Date(), ...well }
   let line: Line | undefined
   /** Ends what is under way: a try, a line that stands, a pause. */
   let interrupt: (reason: string) => void = () => {}
 
-  const enter = (state: LineState, reason: string | null) => {
+  const enter = (state: LineState, { reason, plainReason }: Trouble = well) => {
     if (status.state === state && status.reason === reason) return
     const before = status
-    status = { state, reason, since: status.state === state ? status.since : new Date() }
+    status = { state, reason, plainReason, since: status.state === state ? status.since : new Date() }
     deps.changed(status, before)
   }
 
   /** Opens the line and holds it until it is lost. @returns whether it stood, and why it is gone */
-  const hold = async (): Promise<{ stoodMs: number; reason: string; silent: boolean }> => {
+  const hold = async (): Promise<{ stoodMs: number; trouble: Trouble; silent: boolean }> => {
     const attempt = new AbortController()
     const late = setTimeout(
       () => attempt.abort(new LeaseholdError('unavailable', `no line within ${deps.openTimeoutMs / 1000} s`)),
       deps.openTimeoutMs,
     )
-    const gone = Promise.withResolvers<{ reason: string; silent: boolean }>()
+    const gone = Promise.withResolvers<{ trouble: Trouble; silent: boolean }>()
     interrupt = (reason) => {
       attempt.abort(new LeaseholdError('unavailable', reason))
-      gone.resolve({ reason, silent: true })
+      gone.resolve({ trouble: { reason, plainReason: reason }, silent: true })
     }
     let live = true
     const whileLive =
@@ -73,28 +73,28 @@ export function superviseLine(deps: SupervisorDeps): Supervisor {
       const opened = await deps.open(
         {
           data: whileLive(deps.data),
-          activating: whileLive(() => enter('activating', status.reason)),
+          activating: whileLive(() => enter('activating', status)),
           remember: whileLive(deps.remember),
           noted: whileLive(deps.noted),
           drained: whileLive(deps.writable),
-          lost: ({ error }) => gone.resolve({ reason: messageOf(error), silent: isSilence(error) }),
+          lost: ({ error }) => gone.resolve({ trouble: troubleOf(error), silent: isSilence(error) }),
         },
         attempt.signal,
       )
       clearTimeout(late)
       line = opened
       const sinceMs = performance.now()
-      enter('up', null)
+      enter('up')
       deps.writable()
       const why = await gone.promise
       live = false
       line = undefined
-      if (ending.signal.aborted) enter('idle', null)
-      else enter('backing off', why.reason)
+      if (ending.signal.aborted) enter('idle')
+      else enter('backing off', why.trouble)
       await opened.close().catch(() => {})
       return { stoodMs: performance.now() - sinceMs, ...why }
     } catch (error) {
-      return { stoodMs: 0, reason: messageOf(error), silent: isSilence(error) }
+      return { stoodMs: 0, trouble: troubleOf(error), silent: isSilence(error) }
     } finally {
       live = false
       clearTimeout(late)
@@ -103,12 +103,12 @@ export function superviseLine(deps: SupervisorDeps): Supervisor {
 
   const run = async () => {
     for (let failures = 0; !ending.signal.aborted; ) {
-      enter('opening', status.reason)
-      const { stoodMs, reason, silent } = await hold()
+      enter('opening', status)
+      const { stoodMs, trouble, silent } = await hold()
       // A machine that is silent is asked again soon: the asking itself is patient, and costs it nothing.
       failures = stoodMs > soundMs || silent ? 0 : failures + 1
       if (ending.signal.aborted) break
-      enter('backing off', reason)
+      enter('backing off', trouble)
       const pause = new AbortController()
       interrupt = () => pause.abort()
       await sleep(pauseBefore(failures, Math.random()), undefined, {
@@ -116,7 +116,7 @@ export function superviseLine(deps: SupervisorDeps): Supervisor {
         ref: false,
       }).catch(() => {})
     }
-    enter('idle', null)
+    enter('idle')
   }
   // Begins after its maker has it.
   const running = Promise.resolve().then(run)
@@ -139,6 +139,21 @@ export function superviseLine(deps: SupervisorDeps): Supervisor {
     },
   }
 }
+
+type Trouble = Pick<LineStatus, 'reason' | 'plainReason'>
+const well: Trouble = { reason: null, plainReason: null }
+
+/** What is told to those who are not to learn how the machine is reached: by the error's code. */
+const plainReasons: Readonly<Partial<Record<ErrorCode, string>>> = {
+  unavailable: 'the machine’s serial line does not answer; it is tried again all the time',
+  conflict: 'another program has the machine’s serial line',
+}
+const plainRefusal = 'the machine’s serial line cannot be opened; whoever owns the machine can see why'
+
+const troubleOf = (error: unknown): Trouble => ({
+  reason: messageOf(error),
+  plainReason: (error instanceof LeaseholdError && plainReasons[error.code]) || plainRefusal,
+})
 
 /** No answer, as against a refusal. */
 const isSilence = (error: unknown): boolean => error instanceof LeaseholdError && error.code === 'unavailable'

@@ -1,4 +1,7 @@
 /** Who sees what of a console: the other tenant first. */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Store } from '../store/index.ts'
 import { testStore } from '../store/testing.ts'
@@ -29,6 +32,12 @@ const status = (who: string | undefined, node: string, query: Record<string, str
     watch(room.url, node, { token: who === undefined ? undefined : room.tokens[who], query, protocols: [] }),
   )
 const up = (node: string) => until(() => room.line(node).live, 'the line')
+const spans = (node: string) =>
+  room.db
+    .selectFrom('console_spans')
+    .select(['start_offset', 'lessee'])
+    .where('node_uuid', '=', node)
+    .execute()
 const set = (node: string, fields: Record<string, unknown>) =>
   room.db.updateTable('nodes').set(fields).where('uuid', '=', node).execute()
 
@@ -94,6 +103,32 @@ describe('a reader', () => {
   })
 })
 
+describe('a lessee', () => {
+  it('is told that its machine cannot be reached, but not where its BMC is; the operator is told both', async () => {
+    const node = await room.node()
+    await up(node)
+    const lessee = await come('lessee', node)
+    const operator = await come('admin', node, { mode: 'read' })
+    await until(() => lessee.last('hello') && operator.last('hello'))
+    room.line(node).lose('BMC 10.9.8.7:623: no answer')
+    await until(() => operator.controls.some((each) => JSON.stringify(each).includes('10.9.8.7')))
+    await until(() => lessee.last('state')?.state === 'up')
+    expect(JSON.stringify(lessee.controls)).not.toContain('10.9.8.7')
+    expect(JSON.stringify(lessee.controls)).toContain('does not answer')
+    const row = await room.db
+      .selectFrom('consoles')
+      .selectAll()
+      .where('node_uuid', '=', node)
+      .executeTakeFirst()
+    expect(row?.plain_reason ?? '').not.toContain('10.9.8.7')
+    let journal = ''
+    const { asText, readJournal } = await import('./index.ts')
+    for await (const part of asText(readJournal(room.consoles.journalOf(node)), { marks: true }))
+      journal += part
+    expect(journal).not.toContain('10.9.8.7')
+  })
+})
+
 describe('the wall', () => {
   it('stands at each change of lessee: the former tenant is cut, and the next cannot reach behind', async () => {
     const node = await room.node()
@@ -143,6 +178,41 @@ describe('the wall', () => {
     expect(next.text).toBe('after')
   })
 
+  it('stands where it was built, though the process was killed before it could be written down', async () => {
+    const data = await mkdtemp(join(tmpdir(), 'leasehold-wall-'))
+    const config = { 'conductor.group': 'killed', 'conductor.host': 'killed', data }
+    const first = await room.another(config)
+    const node = await room.node({ conductor_group: 'killed' })
+    await up(node)
+    room.line(node).say('former')
+    await set(node, { lessee: room.projects.stranger })
+    await until(async () => (await spans(node)).every((row) => row.start_offset !== null))
+    room.line(node).say('present')
+    await until(async () => {
+      const row = await room.db
+        .selectFrom('consoles')
+        .select('end_offset')
+        .where('node_uuid', '=', node)
+        .executeTakeFirst()
+      return row?.end_offset === '13'
+    })
+    await first.close()
+    await room.db
+      .updateTable('console_spans')
+      .set({ start_offset: null })
+      .where('node_uuid', '=', node)
+      .where('lessee', '=', room.projects.stranger)
+      .execute()
+    const second = await room.another(config)
+    await until(() => room.line(node).live)
+    const watcher = await watch(second.url, node, { token: room.tokens.stranger, query: { offset: '0' } })
+    await until(() => watcher.text.length > 0)
+    expect(watcher.text).toBe('present')
+    await until(async () => (await spans(node)).every((row) => row.start_offset !== null))
+    await second.close()
+    await rm(data, { recursive: true })
+  })
+
   it('stands when instance and lease change in one statement, and each change in a row makes one', async () => {
     const node = await room.node()
     await up(node)
@@ -154,6 +224,46 @@ describe('the wall', () => {
     const watcher = await come('lessee', node, { offset: '0' })
     room.line(node).say('d')
     await until(() => watcher.text === 'd')
+  })
+})
+
+describe('what comes late', () => {
+  it('of a former tenant, from a buffer or the network, is shown to nobody who comes after it', async () => {
+    const settling = await room.another({
+      'conductor.group': 'late',
+      'conductor.host': 'late',
+      'console.settle_ms': 300,
+    })
+    const node = await room.node({ conductor_group: 'late' })
+    await up(node)
+    const line = room.line(node)
+    line.say('before ')
+    const former = await watch(settling.url, node, { token: room.tokens.lessee, query: { offset: '0' } })
+    await until(() => former.text === 'before ')
+    const stood = () => spans(node).then((rows) => rows.every((row) => row.start_offset !== null))
+    await set(node, { lessee: room.projects.stranger })
+    await until(() => former.closed)
+    const next = await watch(settling.url, node, { token: room.tokens.stranger, query: { offset: '0' } })
+    line.say('late ')
+    await until(stood)
+    line.say('own')
+    await until(() => next.text.length > 0)
+    expect(next.text).toBe('own')
+    expect(former.text).toBe('before ')
+    // A line that was down meanwhile brings what the BMC had kept: it settles once it is up again.
+    line.refuse = 'it is down'
+    line.lose()
+    await set(node, { lessee: null })
+    await until(() => next.closed)
+    line.refuse = undefined
+    await until(() => line.live, 'the line', 15_000)
+    line.say('kept by the BMC ')
+    await until(stood, 'the wall', 15_000)
+    line.say('of the owner')
+    const owner = await watch(settling.url, node, { token: room.tokens.owner, query: { offset: '0' } })
+    await until(() => owner.text.length > 0)
+    expect(owner.text).toBe('of the owner')
+    await settling.close()
   })
 })
 

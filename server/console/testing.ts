@@ -134,7 +134,7 @@ export async function testRoom(store: Store, own: Partial<Config> = {}): Promise
 
 async function openRoom(store: Store, own: Partial<Config>, lineOf: (uuid: string) => MachineLine) {
   const dataDir = own.data ?? (await mkdtemp(join(tmpdir(), 'leasehold-room-')))
-  const config = defaultConfig({ ...own, data: dataDir })
+  const config = defaultConfig({ 'console.settle_ms': 0, ...own, data: dataDir })
   const log = pino({ level: 'silent' })
   const hardware = createHardware({ config, log })
   const authenticator = createAuthenticator(config, { db: store.db, log })

@@ -47,8 +47,10 @@ export type LineState = (typeof lineStates)[number]
 export interface LineStatus {
   state: LineState
   since: Date
-  /** Why it is not up; null when it is. */
+  /** Why it is not up, with the way to the machine in it: for who may see a node's last_error. Null when it is up. */
   reason: string | null
+  /** The same for everybody else. */
+  plainReason: string | null
 }
 
 export interface WatcherView {

@@ -26,6 +26,7 @@ export interface ConsolesTable {
   span_id: string | null
   state: Defaulted<string>
   reason: string | null
+  plain_reason: string | null
   state_since: Defaulted<Date>
   tcp_port: number | null
 }

@@ -265,8 +265,11 @@ describe('how a console is', () => {
       driver_info: { ipmi_address: '127.0.0.1', ipmi_cipher_suite: 99 },
     })
     await set(broken.uuid, { console_enabled: true })
-    await until(async () => (await show('lessee-member', broken.uuid)).health === 'CRITICAL')
-    expect((await show('lessee-member', broken.uuid)).reason).toContain('ipmi_cipher_suite')
+    await until(async () => (await show('owner-member', broken.uuid)).health === 'CRITICAL')
+    expect((await show('owner-member', broken.uuid)).reason).toContain('ipmi_cipher_suite')
+    // How the machine is reached is not a lessee's to know.
+    const { health, reason } = await show('lessee-member', broken.uuid)
+    expect([health, reason]).toEqual(['CRITICAL', expect.stringContaining('whoever owns the machine')])
   })
 
   it('tells an owner whether its leased machine’s console is up, but not who watches', async () => {

@@ -1,6 +1,6 @@
 /** Consoles over HTTP: how they are, who may come in, what they have shown. Leasehold's own, beside Ironic's states/console. */
 import { Type } from 'typebox'
-import { consoleTarget, type RuleName } from '../../access/index.ts'
+import { consoleTarget, nodeTarget, type RuleName } from '../../access/index.ts'
 import { type ConsoleRow, issueTicket, type Mode, modes, shareSpan } from '../../console/index.ts'
 import { LeaseholdError } from '../../errors.ts'
 import type { Node } from '../../inventory/index.ts'
@@ -21,7 +21,12 @@ export function ownConsoleRoutes(deps: ApiDeps): Route[] {
       path,
       summary:
         "Show how a node's console is (Leasehold’s own); with an HTTP upgrade: the console itself, a WebSocket",
-      rules: ['baremetal:node:get', 'leasehold:console:get', 'leasehold:console:read'],
+      rules: [
+        'baremetal:node:get',
+        'leasehold:console:get',
+        'leasehold:console:read',
+        'baremetal:node:get:last_error',
+      ],
       ok: 200,
       handler: async (call) => {
         const { node, console } = await consoleFor(deps, call, 'leasehold:console:get')
@@ -141,7 +146,11 @@ function showConsole(deps: ApiDeps, call: Call, node: Node, console: ConsoleRow 
     interface: node.interfaces.console ?? null,
     state: console?.state ?? 'idle',
     since: console ? isoTime(console.stateSince) : null,
-    ...healthOf(node, console),
+    ...healthOf(
+      node,
+      console,
+      deps.policy.allows('baremetal:node:get:last_error', call.caller, nodeTarget(node)),
+    ),
     shared_with_owner: console?.span.shared_with_owner ?? false,
     websocket: `${socketBase(call)}/v1/nodes/${node.uuid}/console`,
     page: `${call.base}/consoles/${node.name ?? node.uuid}`,
@@ -152,11 +161,15 @@ function showConsole(deps: ApiDeps, call: Call, node: Node, console: ConsoleRow 
 }
 
 /** Whether a console is well, why not, and what to do. */
-function healthOf(node: Node, console: ConsoleRow | undefined): { health: string; reason: string | null } {
+function healthOf(
+  node: Node,
+  console: ConsoleRow | undefined,
+  mayKnow: boolean,
+): { health: string; reason: string | null } {
   if (!node.console_enabled)
     return { health: 'OFF', reason: `PUT /v1/nodes/${node.uuid}/console {"enabled": true} switches it on` }
   if (console?.state === 'up') return { health: 'OK', reason: null }
-  if (console?.reason) return { health: 'CRITICAL', reason: console.reason }
+  if (console?.reason) return { health: 'CRITICAL', reason: mayKnow ? console.reason : console.plainReason }
   const waiting =
     'No conductor has taken it up yet; check that one runs for the node’s driver and conductor group'
   return { health: 'WARNING', reason: console?.state === 'idle' || !console ? waiting : 'It is being opened' }

@@ -32,7 +32,9 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       -- The span that is being written.
       span_id bigint,
       state text NOT NULL DEFAULT 'idle',
+      -- Why it is not up: for who may see last_error, and for everybody else.
       reason text,
+      plain_reason text,
       state_since timestamptz NOT NULL DEFAULT now(),
       -- Its unauthenticated listener at the holder, where that is configured.
       tcp_port integer
