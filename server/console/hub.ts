@@ -45,8 +45,8 @@ export interface Hub {
   tell(message: Control): void
   /** The line's state has changed. */
   tellState(): void
-  /** Nobody is shown anything before this offset that has not been shown it yet. */
-  passOver(to: number, reason: string): void
+  /** Who is somewhere between these offsets goes on at the second; who is behind still gets there by itself. */
+  passOver(from: number, to: number, reason: string): void
   /** The line takes keys again. */
   writable(): void
   /** Cuts those for whom there is an ending. */
@@ -283,12 +283,11 @@ export function createHub(deps: HubDeps): Hub {
       for (const each of watchers.values())
         each.sink.control({ type: 'state', state, reason: reasonFor(each), at: since.toISOString() })
     },
-    passOver(to, reason) {
+    passOver(from, to, reason) {
       for (const watcher of watchers.values()) {
-        if (watcher.next < to) {
-          const from = watcher.next
+        if (watcher.next >= from && watcher.next < to) {
+          watcher.sink.control({ type: 'gap', from: watcher.next, to, reason })
           watcher.next = to
-          watcher.sink.control({ type: 'gap', from, to, reason })
         }
         void catchUp(watcher)
       }

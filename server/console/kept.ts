@@ -81,6 +81,7 @@ export function keepConsole(deps: KeptDeps): Kept {
    * network, too. Until it has settled nobody is shown anything; it stays on the former side of the wall.
    */
   let settling: 'until the line is up' | NodeJS.Timeout | undefined
+  let unsettledFrom = journal.end
 
   /** The first offset that tenants of the present span may see. */
   const spanStart = () => (settling ? journal.end : Math.max(start, journal.start))
@@ -140,7 +141,7 @@ export function keepConsole(deps: KeptDeps): Kept {
     settling = undefined
     start = journal.mark({ kind: 'wall', span: held.span.id })
     walls.set(held.span.id, start)
-    hub.passOver(start, 'the node changed hands')
+    hub.passOver(unsettledFrom, start, 'the node changed hands')
     hub.tell({ type: 'wall', offset: start, at: new Date().toISOString() })
     deps.built()
     deps.log.info({ node: held.node.uuid, offset: start }, 'the console has changed hands')
@@ -154,6 +155,7 @@ export function keepConsole(deps: KeptDeps): Kept {
   /** Another tenancy begins. Whoever may not see it is cut before another byte comes. */
   const changeHands = (span: Span) => {
     held = { ...held, span }
+    if (!settling) unsettledFrom = journal.end
     hub.judge((visitor) => {
       if (visitor.proof.kind === 'source') return 'lease-ended'
       return deps.allows(visitor, 'read', span) ? undefined : 'lease-ended'
