@@ -49,9 +49,7 @@ export function createQueue<Job, Answer>(options: QueueOptions<Job, Answer>): Qu
         }, options.timeoutMs),
       }
       waiting.push(task)
-      running ??= drain().finally(() => {
-        running = undefined
-      })
+      running ??= drain()
     })
   }
 
@@ -69,6 +67,8 @@ export function createQueue<Job, Answer>(options: QueueOptions<Job, Answer>): Qu
         for (const task of tasks) task.reject(known)
       }
     }
+    // In the same breath as the last look at the queue, so that no job can come in between and be forgotten.
+    running = undefined
   }
 
   /** All that may run together, in order, up to the first that may not. */

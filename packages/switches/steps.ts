@@ -57,7 +57,8 @@ function moveOf(is: PortState | undefined, target: PortTarget): Move {
   const from = fresh || unsettled ? null : is.membership
   const set = settingsOf(is, target, fresh || changes)
   const multiChassis = target.multiChassis !== null && is?.multiChassis !== target.multiChassis
-  const up = target.adminUp && (down || is?.adminUp !== true)
+  // A port said anew may have been taken down on the way.
+  const up = target.adminUp && (down || is?.adminUp !== true || (changes && from === null))
   return {
     down: down ? [{ kind: 'down', port }] : [],
     leave: leaves ? [{ kind: 'leave-lag', port, group: is.lag.group }] : [],

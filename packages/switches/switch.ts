@@ -34,7 +34,7 @@ type ApplyTask = Task<Job, Answer> & { job: Apply }
 /**
  * Opens a switch. Nothing is sent before the first call of `read`, `plan` or `apply`.
  *
- * @throws SwitchError 'invalid' for an unknown driver, no `trust`, or a guard that cannot be read
+ * @throws SwitchError 'invalid' for an unknown driver or a guard that cannot be read
  */
 export function openSwitch(target: SwitchTarget, options: SwitchOptions, driver = driverOf(target)): Switch {
   const dialect = driver.dialectFor(target)

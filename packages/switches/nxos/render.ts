@@ -1,6 +1,6 @@
 /** Steps as NX-OS's lines, in an order in which a port is never in VLANs of before and of after at once. */
 import type { CliRequest } from '../transports/cli.ts'
-import type { Membership, Settled, Step, VlanId } from '../types.ts'
+import type { Membership, PortName, Settled, Step, VlanId } from '../types.ts'
 import { formatVlans } from '../vlans.ts'
 
 export function render(steps: readonly Step[]): CliRequest[] {
@@ -54,14 +54,17 @@ function blockOf(step: Step): Block {
     case 'multi-chassis':
       return { context: `interface ${step.port}`, lines: [`vpc ${step.number}`] }
     case 'membership':
-      return { context: `interface ${step.port}`, lines: membershipLines(step.from, step.to) }
+      return { context: `interface ${step.port}`, lines: membershipLines(step.port, step.from, step.to) }
     case 'settings':
       return { context: `interface ${step.port}`, lines: settingsLines(step) }
   }
 }
 
-function membershipLines(from: Membership | null, to: Settled): string[] {
-  const start = from === null ? ['switchport'] : []
+function membershipLines(port: PortName, from: Membership | null, to: Settled): string[] {
+  // A routed port is down by default and a switched one up, so one that becomes switched may come up with that, in
+  // VLAN 1: it is taken down with the very next line. A port-channel has no members yet.
+  const start =
+    from !== null ? [] : port.startsWith('port-channel') ? ['switchport'] : ['switchport', 'shutdown']
   if (to.mode === 'access')
     return [
       ...start,

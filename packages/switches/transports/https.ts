@@ -16,8 +16,6 @@ export type HttpResponse = { status: number; headers: http.IncomingHttpHeaders; 
 export type HttpsClient = {
   /** Any status is an answer. @throws SwitchError 'unreachable' | 'timeout' | 'host-key' */
   request: (request: HttpRequest) => Promise<HttpResponse>
-  /** Connects, so that an unknown certificate shows before anything is sent. */
-  probe: (timeoutMs: number) => Promise<void>
   close: () => void
 }
 
@@ -68,10 +66,5 @@ export function httpsClient(target: SwitchTarget, defaultPort = 443): HttpsClien
     })
   }
 
-  async function probe(timeoutMs: number): Promise<void> {
-    const socket = await connectTls(target, defaultPort, timeoutMs)
-    socket.destroy()
-  }
-
-  return { request, probe, close: () => agent.destroy() }
+  return { request, close: () => agent.destroy() }
 }

@@ -8,8 +8,15 @@ export const nxapiTransport: Transport<CliRequest, CliReply> = {
   name: 'nx-api',
   connect: async (target, { timeoutMs }) => {
     const client = httpsClient(target)
-    await client.probe(timeoutMs)
-    return sessionOf(client, target)
+    const session = sessionOf(client, target)
+    try {
+      // Logs in, so that a wrong password shows here; the cookie spares the next requests theirs.
+      await session.send([{ mode: 'exec', line: 'show hostname' }], () => true, { timeoutMs })
+      return session
+    } catch (error) {
+      await session.close()
+      throw error
+    }
   },
 }
 
@@ -45,13 +52,13 @@ function sessionOf(client: HttpsClient, target: SwitchTarget): Session<CliReques
   }
 }
 
-/** Neighbours of one kind go into one request. */
+/** Configuration lines go into one request, which is undone as a whole; what else is said stands alone. */
 function groups(requests: readonly CliRequest[]): CliRequest[][] {
   const found: CliRequest[][] = []
   for (const request of requests) {
     const last = found.at(-1)
     const like = last?.[0]
-    if (last && like?.mode === request.mode && like.json === request.json) last.push(request)
+    if (last && like?.mode === 'configure' && request.mode === 'configure') last.push(request)
     else found.push([request])
   }
   return found

@@ -1,0 +1,5 @@
+/** Simulated switches on real sockets, for tests and for the lab. */
+export { selfSigned, type TestCertificate } from './certificate.ts'
+export type { Counts, Dirt, Faults, Said, Seen, SimulatedSwitch } from './device.ts'
+export { type Nexus, type NexusOptions, startNexus } from './nxos/simulator.ts'
+export { type CommandLine, type ShellServer, startShellServer } from './shell-server.ts'
