@@ -79,7 +79,8 @@ export interface ConsoleRow {
   /** The same for those who are not to learn how the machine is reached. */
   plainReason: string | null
   stateSince: Date
-  tcpPort: number | null
+  tcpUrl: string | null
+  tcpTrouble: string | null
   /** The span that is being written. */
   span: Span
   /** How far the journal went when it was last written down. */
@@ -98,25 +99,28 @@ export async function findConsole(db: Db, nodeUuid: string): Promise<ConsoleRow 
       reason: string | null
       plain_reason: string | null
       state_since: Date
-      tcp_port: number | null
+      tcp_url: string | null
+      tcp_trouble: string | null
       end_offset: string
     }
   >`
     SELECT h.beat_at > now() - make_interval(secs => ${silentMs / 1000}) AS held,
-           c.state, c.reason, c.plain_reason, c.state_since, c.tcp_port, c.end_offset, ${spanColumns}
+           c.state, c.reason, c.plain_reason, c.state_since, c.tcp_url, c.tcp_trouble,
+           c.end_offset, ${spanColumns}
     FROM consoles c JOIN console_spans s ON s.id = c.span_id LEFT JOIN console_holders h ON h.id = c.holder
     WHERE c.node_uuid = ${nodeUuid}`.execute(db)
   const row = rows[0]
   if (!row) return undefined
-  const { state, reason, plain_reason, tcp_port } = row.held
+  const { state, reason, plain_reason, tcp_url, tcp_trouble } = row.held
     ? row
-    : { state: 'idle', reason: null, plain_reason: null, tcp_port: null }
+    : { state: 'idle', reason: null, plain_reason: null, tcp_url: null, tcp_trouble: null }
   return {
     state,
     reason,
     plainReason: plain_reason,
     stateSince: row.state_since,
-    tcpPort: tcp_port,
+    tcpUrl: tcp_url,
+    tcpTrouble: tcp_trouble,
     span: spanOf(row),
     end: Number(row.end_offset),
   }
@@ -161,7 +165,8 @@ export interface Noted {
   plainReason: string | null
   since: Date
   end: number
-  tcpPort: number | null
+  tcpUrl: string | null
+  tcpTrouble: string | null
   remembered: Record<string, unknown> | null
 }
 
@@ -171,10 +176,10 @@ export async function noteConsoles(db: Db, holder: string, notes: readonly Noted
   await sql`
     UPDATE consoles c
     SET state = v.state, reason = v.reason, plain_reason = v."plainReason", state_since = v.since, end_offset = GREATEST(c.end_offset, v."end"),
-        tcp_port = v."tcpPort", remembered = v.remembered
+        tcp_url = v."tcpUrl", tcp_trouble = v."tcpTrouble", remembered = v.remembered
     FROM jsonb_to_recordset(${JSON.stringify(notes)}::jsonb) AS v
-      ("nodeUuid" uuid, fence bigint, state text, reason text, "plainReason" text, since timestamptz, "end" bigint, "tcpPort" integer,
-       remembered jsonb)
+      ("nodeUuid" uuid, fence bigint, state text, reason text, "plainReason" text, since timestamptz, "end" bigint, "tcpUrl" text,
+       "tcpTrouble" text, remembered jsonb)
     WHERE c.node_uuid = v."nodeUuid" AND c.holder = ${holder} AND c.fence = v.fence`.execute(db)
 }
 

@@ -75,7 +75,7 @@ export async function takeFree(
       LIMIT ${most} FOR UPDATE OF c SKIP LOCKED
     )
     -- How it was at its last holder, and at which port, is nobody's truth any more: that port may be another console's.
-    UPDATE consoles SET holder = ${holder.id}, fence = consoles.fence + 1, tcp_port = NULL,
+    UPDATE consoles SET holder = ${holder.id}, fence = consoles.fence + 1, tcp_url = NULL, tcp_trouble = NULL,
       state = 'opening', reason = NULL, state_since = now()
     FROM free WHERE consoles.node_uuid = free.node_uuid
     RETURNING consoles.node_uuid, consoles.fence`.execute(db)
@@ -86,7 +86,14 @@ export async function takeFree(
 export async function giveUp(db: Db, holder: string, { nodeUuid, fence }: Taken): Promise<void> {
   await db
     .updateTable('consoles')
-    .set({ holder: null, remembered: null, tcp_port: null, state: 'idle', free_since: sql<Date>`now()` })
+    .set({
+      holder: null,
+      remembered: null,
+      tcp_url: null,
+      tcp_trouble: null,
+      state: 'idle',
+      free_since: sql<Date>`now()`,
+    })
     .where('node_uuid', '=', nodeUuid)
     .where('holder', '=', holder)
     .where('fence', '=', String(fence))

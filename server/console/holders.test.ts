@@ -147,13 +147,13 @@ it('a console that was just taken over is not shown to be up, nor at a port, as 
   const node = await room.node({ conductor_group: 'old' })
   await room.db
     .updateTable('consoles')
-    .set({ holder: id, state: 'up', tcp_port: 10_000 })
+    .set({ holder: id, state: 'up', tcp_url: 'tcp://192.0.2.1:10000' })
     .where('node_uuid', '=', node)
     .execute()
-  expect(await findConsole(room.db, node)).toMatchObject({ state: 'up', tcpPort: 10_000 })
+  expect(await findConsole(room.db, node)).toMatchObject({ state: 'up', tcpUrl: 'tcp://192.0.2.1:10000' })
   const beat = sql<Date>`now() - interval '1 minute'`
   await room.db.updateTable('console_holders').set({ beat_at: beat }).where('id', '=', id).execute()
-  expect(await findConsole(room.db, node)).toMatchObject({ state: 'idle', tcpPort: null })
+  expect(await findConsole(room.db, node)).toMatchObject({ state: 'idle', tcpUrl: null })
   const heir = {
     id: randomUUID(),
     hostname: 'heir',
@@ -164,6 +164,6 @@ it('a console that was just taken over is not shown to be up, nor at a port, as 
   await enterHolder(room.db, heir)
   const taken = await takeFree(room.db, heir, { graceMs: 0, most: 10 })
   expect(taken.map(({ nodeUuid }) => nodeUuid)).toEqual([node])
-  expect(await findConsole(room.db, node)).toMatchObject({ state: 'opening', tcpPort: null })
+  expect(await findConsole(room.db, node)).toMatchObject({ state: 'opening', tcpUrl: null })
   await leaveHolder(room.db, heir.id)
 })

@@ -318,10 +318,13 @@ export function createHub(deps: HubDeps): Hub {
 const deniedText = (mode: Mode): string =>
   `Access was denied to the following resource: leasehold:console:${mode}`
 
+/** Those who come by TCP cannot be told apart: Nova's users may all come by its proxy, and so may one who came before. */
 const isSameUser = (left: Visitor, right: Visitor): boolean =>
-  left.caller.userId !== null &&
-  left.caller.userId === right.caller.userId &&
-  left.caller.projectId === right.caller.projectId
+  left.proof.kind === 'source' || right.proof.kind === 'source'
+    ? left.proof.kind === right.proof.kind
+    : left.caller.userId !== null &&
+      left.caller.userId === right.caller.userId &&
+      left.caller.projectId === right.caller.projectId
 
 const viewOf = (watcher: Watcher, writes: boolean): WatcherView => ({
   id: watcher.id,

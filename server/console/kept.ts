@@ -37,8 +37,8 @@ export interface Kept {
   readonly held: Held
   readonly hub: Hub
   readonly status: LineStatus
-  readonly tcpPort: number | null
-  setTcpPort(port: number | null): void
+  /** Where its TCP door is; `trouble`: why there is none. */
+  setTcpDoor(door: { url: string } | { trouble: string }): void
   /** Takes in what has changed about the node. */
   update(held: Held): void
   /** Walls that are built here and not yet in the database: span by offset. */
@@ -73,7 +73,7 @@ export function keepConsole(deps: KeptDeps): Kept {
   let start = deps.held.span.start ?? deps.wallAt ?? journal.end
   let held = deps.held
   let remembered = held.remembered
-  let tcpPort: number | null = null
+  let tcpDoor: { url?: string; trouble?: string } = {}
   let dirty = true
 
   /**
@@ -177,11 +177,8 @@ export function keepConsole(deps: KeptDeps): Kept {
     get status() {
       return supervisor.status
     },
-    get tcpPort() {
-      return tcpPort
-    },
-    setTcpPort(port) {
-      tcpPort = port
+    setTcpDoor(door) {
+      tcpDoor = door
       changed()
     },
     update(next) {
@@ -209,7 +206,8 @@ export function keepConsole(deps: KeptDeps): Kept {
         plainReason,
         since,
         end: journal.end,
-        tcpPort,
+        tcpUrl: tcpDoor.url ?? null,
+        tcpTrouble: tcpDoor.trouble ?? null,
         remembered,
       }
     },

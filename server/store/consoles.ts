@@ -28,7 +28,8 @@ export interface ConsolesTable {
   reason: string | null
   plain_reason: string | null
   state_since: Defaulted<Date>
-  tcp_port: number | null
+  tcp_url: string | null
+  tcp_trouble: string | null
 }
 
 export interface ConsoleSpansTable {

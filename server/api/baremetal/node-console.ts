@@ -58,11 +58,8 @@ export async function switchConsole(deps: ApiDeps, call: Call, node: Node, wante
     await deps.provisioner.change({ node, change, caller: { userId, projectId } })
 }
 
-/** A TCP door's address where there are such doors (what Nova's serial proxy wants); else the page's. */
+/** The TCP door of the conductor that keeps it, where it has such doors (what Nova's serial proxy wants); else the page. */
 async function infoOf(deps: ApiDeps, call: Call, node: Node): Promise<{ type: string; url: string }> {
-  const host = deps.config['console.tcp_listen']
-  const port = host === undefined ? undefined : (await findConsole(deps.db, node.uuid))?.tcpPort
-  return host !== undefined && port
-    ? { type: 'socat', url: `tcp://${host.includes(':') ? `[${host}]` : host}:${port}` }
-    : { type: 'leasehold', url: `${call.base}/consoles/${node.uuid}` }
+  const url = (await findConsole(deps.db, node.uuid))?.tcpUrl
+  return url ? { type: 'socat', url } : { type: 'leasehold', url: `${call.base}/consoles/${node.uuid}` }
 }

@@ -168,7 +168,10 @@ function healthOf(
 ): { health: string; reason: string | null } {
   if (!node.console_enabled)
     return { health: 'OFF', reason: `PUT /v1/nodes/${node.uuid}/console {"enabled": true} switches it on` }
-  if (console?.state === 'up') return { health: 'OK', reason: null }
+  if (console?.state === 'up')
+    return console.tcpTrouble && mayKnow
+      ? { health: 'WARNING', reason: `It is up, but without a TCP door: ${console.tcpTrouble}` }
+      : { health: 'OK', reason: null }
   if (console?.reason) return { health: 'CRITICAL', reason: mayKnow ? console.reason : console.plainReason }
   const waiting =
     'No conductor has taken it up yet; check that one runs for the node’s driver and conductor group'

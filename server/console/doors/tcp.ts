@@ -6,6 +6,7 @@ import { BlockList, createServer, isIP, type Server, type Socket } from 'node:ne
 import type { Logger } from 'pino'
 import { callerOf } from '../../access/index.ts'
 import { messageOf } from '../../errors.ts'
+import { insistent } from '../insistent.ts'
 import type { Kept } from '../kept.ts'
 import type { Attachment, Visitor } from '../types.ts'
 import { type Typist, typist } from '../typist.ts'
@@ -25,25 +26,41 @@ export interface TcpDoors {
 
 /** Connections to one door at once. */
 const connectionsAtMost = 4
+/** Doors that could not be opened are tried again so often, and whenever a port has become free. */
+const tryAgainMs = 10_000
 
 export function createTcpDoors(deps: TcpDoorsDeps): TcpDoors {
+  const { host } = deps
   const allowed = listOf(deps.sources)
   const doors = new Map<Kept, Server>()
   const taken = new Set<number>()
+  /** Consoles without a door, and why. */
+  const waiting = new Map<Kept, string>()
+  let trying: NodeJS.Timeout | undefined
 
   const freePort = (from: number): number | undefined => {
     for (let port = from; port <= deps.ports.last; port += 1) if (!taken.has(port)) return port
     return undefined
   }
 
+  const putOff = (kept: Kept, why: string) => {
+    if (waiting.get(kept) !== why)
+      deps.log.error({ node: kept.held.node.uuid }, `a console has no TCP door: ${why}`)
+    waiting.set(kept, why)
+    kept.setTcpDoor({ trouble: why })
+    trying ??= setTimeout(tryAgain, tryAgainMs).unref()
+  }
+  const tryAgain = () => {
+    clearTimeout(trying)
+    trying = undefined
+    for (const kept of waiting.keys()) listen(kept, deps.ports.first)
+  }
+
   const listen = (kept: Kept, from: number) => {
     const port = freePort(from)
     if (port === undefined) {
-      deps.log.error(
-        { node: kept.held.node.uuid },
-        `no port of console.tcp_ports ${deps.ports.first}-${deps.ports.last} is free: this console has no TCP door; allow more ports`,
-      )
-      return
+      const { first, last } = deps.ports
+      return putOff(kept, `no port of console.tcp_ports ${first}-${last} is free; allow more ports`)
     }
     taken.add(port)
     const server = createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: 30_000 }, (socket) =>
@@ -56,12 +73,17 @@ export function createTcpDoors(deps: TcpDoorsDeps): TcpDoors {
       doors.delete(kept)
       // Another program's port: the next one.
       if (error.code === 'EADDRINUSE') listen(kept, port + 1)
-      else
-        deps.log.error({ err: error }, `the TCP door of a console could not be opened: ${messageOf(error)}`)
+      else putOff(kept, `it cannot listen at ${host}: ${messageOf(error)}`)
     })
-    server.on('close', () => taken.delete(port))
+    server.once('close', () => {
+      taken.delete(port)
+      if (waiting.size > 0) tryAgain()
+    })
     doors.set(kept, server)
-    server.listen(port, deps.host, () => kept.setTcpPort(port))
+    server.listen(port, host, () => {
+      waiting.delete(kept)
+      kept.setTcpDoor({ url: `tcp://${host.includes(':') ? `[${host}]` : host}:${port}` })
+    })
   }
 
   const welcome = (kept: Kept, socket: Socket) => {
@@ -75,27 +97,25 @@ export function createTcpDoors(deps: TcpDoorsDeps): TcpDoors {
       socket.destroy()
       return
     }
-    let attachment: Attachment
     let keys: Typist | undefined
+    // Nobody can ask for the keyboard here: who types asks for it.
+    const door = insistent('take', {
+      bytes: (_offset, bytes) => socket.write(bytes) || socket.writableLength < deps.bufferBytes,
+      control: () => {},
+      writable: () => keys?.writable(),
+      ended: () => {
+        socket.end()
+        setTimeout(() => socket.destroy(), 300).unref()
+      },
+    })
+    let attachment: Attachment
     try {
-      attachment = kept.hub.attach(
-        visitorFrom(address),
-        { mode: 'take', scrollbackBytes: 0 },
-        {
-          bytes: (_offset, bytes) => socket.write(bytes) || socket.writableLength < deps.bufferBytes,
-          control: () => {},
-          writable: () => keys?.writable(),
-          ended: () => {
-            socket.end()
-            setTimeout(() => socket.destroy(), 300).unref()
-          },
-        },
-      )
+      attachment = kept.hub.attach(visitorFrom(address), { mode: 'take', scrollbackBytes: 0 }, door.sink)
     } catch {
       socket.destroy()
       return
     }
-    keys = typist(attachment, socket)
+    keys = typist(door.around(attachment), socket)
     socket.on('data', keys.type)
     socket.on('drain', () => attachment.drained())
     socket.on('close', () => attachment.close())
@@ -104,6 +124,7 @@ export function createTcpDoors(deps: TcpDoorsDeps): TcpDoors {
   return {
     open: (kept) => listen(kept, deps.ports.first),
     close(kept) {
+      waiting.delete(kept)
       const server = doors.get(kept)
       doors.delete(kept)
       server?.close()

@@ -6,6 +6,7 @@ import { type WebSocket, WebSocketServer } from 'ws'
 import type { Authenticator } from '../../access/index.ts'
 import { LeaseholdError, statusOf } from '../../errors.ts'
 import { closeCodeFor, closeCodeOf } from '../endings.ts'
+import { insistent } from '../insistent.ts'
 import { requestOf, subprotocol } from '../protocol.ts'
 import type { Visit } from '../tickets.sql.ts'
 import { type Attach, type Attachment, endings, type Mode, modes, type Sink, type Visitor } from '../types.ts'
@@ -60,8 +61,11 @@ export function createWebsocketDoor(deps: WebsocketDoorDeps): WebsocketDoor {
   const welcome = async (asked: Asked, request: IncomingMessage, relay: Relay): Promise<Attachment> => {
     const { visitor, ident, mode, only } = await identify(deps, asked, request)
     const { offset, scrollbackBytes } = asked
-    const attachment = await deps.attach(visitor, ident, { mode, offset, scrollbackBytes }, relay.sink)
-    if (only === undefined || attachment.node.uuid === only) return attachment
+    const door = offersControl(request)
+      ? { sink: relay.sink, around: (attachment: Attachment) => attachment }
+      : insistent(mode, relay.sink)
+    const attachment = await deps.attach(visitor, ident, { mode, offset, scrollbackBytes }, door.sink)
+    if (only === undefined || attachment.node.uuid === only) return door.around(attachment)
     attachment.close()
     throw new LeaseholdError('unauthenticated', 'The ticket is for another node.')
   }

@@ -36,8 +36,9 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       reason text,
       plain_reason text,
       state_since timestamptz NOT NULL DEFAULT now(),
-      -- Its unauthenticated listener at the holder, where that is configured.
-      tcp_port integer
+      -- Its unauthenticated listener at the holder, where that is configured: tcp://HOST:PORT, or why there is none.
+      tcp_url text,
+      tcp_trouble text
     );
     CREATE INDEX consoles_holder ON consoles (holder);
 
