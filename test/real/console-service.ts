@@ -148,7 +148,7 @@ export async function startConsoles(settings: readonly string[] = []): Promise<C
 }
 
 /** What clouds.yaml has for a cloud. */
-function passwordOf(clouds: string, who: Who): string {
+export function passwordOf(clouds: string, who: Who): string {
   const part = clouds.slice(clouds.indexOf(`\n  ${who}:`))
   return /^\s+password: "?([^"\n]+)"?$/m.exec(part)?.[1] ?? ''
 }
