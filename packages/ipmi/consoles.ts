@@ -54,7 +54,7 @@ export function createConsoles({ transport, settings, makeRoom, counted }: Conso
     const early: [Buffer, number][] = []
     let activation: Activation
     try {
-      options.onSession?.(link.bmcId)
+      await unlessAborted(Promise.resolve(options.onSession?.(link.bmcId)), signal)
       options.onActivating?.()
       link.onPayload(payloadTypes.sol, (payload, at) => {
         if (early.length < mostEarly) early.push([payload, at])

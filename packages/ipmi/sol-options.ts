@@ -10,8 +10,11 @@ export type SolOptions = {
   onData(bytes: Buffer): void
   /** The login is done, SOL is being asked for. */
   onActivating?(): void
-  /** The BMC's id of the new session: the next openSol's `previousSessionId`, should this process be killed. */
-  onSession?(sessionId: number): void
+  /**
+   * The BMC's id of the new session: the next openSol's `previousSessionId`, should this process be killed. What it
+   * gives is waited for before SOL is asked for.
+   */
+  onSession?(sessionId: number): void | Promise<void>
   /** Everything that was written has been taken by the BMC. */
   onDrained?(): void
   /** The machine sent a break; or the BMC dropped output that then never got here. */

@@ -151,6 +151,7 @@ export function createKeeper(deps: KeeperDeps): Keeper {
           log.warn({ err: error }, 'a wall could not be written down; tried again'),
         ),
       changed: noter.soon,
+      noted: noter.settled,
     })
     kept.set(held.node.uuid, one)
     deps.onKept?.(one)

@@ -4,7 +4,14 @@ import type { Logger } from 'pino'
 import type { Line, LineEvents } from '../hardware/index.ts'
 import type { Held, Noted, Span } from './consoles.sql.ts'
 import { createHub, type Hub, type HubDeps } from './hub.ts'
-import { type Journal, journalDirectory, type Limits, openJournal, readJournal } from './journal/index.ts'
+import {
+  extent,
+  type Journal,
+  journalDirectory,
+  type Limits,
+  openJournal,
+  readJournal,
+} from './journal/index.ts'
 import { type Supervisor, superviseLine } from './supervisor.ts'
 import type { Ending, LineStatus, Mode, Visitor } from './types.ts'
 
@@ -31,6 +38,8 @@ export interface KeptDeps {
   built(): void
   /** There is something to write down. */
   changed(): void
+  /** The same; settled when it is written down, or could not be. */
+  noted(): Promise<void>
 }
 
 export interface Kept {
@@ -52,6 +61,9 @@ export interface Kept {
   close(ending: Ending): Promise<void>
 }
 
+/** More than a serial line says between two notes of its journal's end. */
+const unnotedBytes = 64 * 1024
+
 /** Where the journal of a node is kept. */
 export const directoryOf = (root: string, nodeUuid: string): string => journalDirectory(root, nodeUuid)
 
@@ -61,11 +73,14 @@ export const forgetJournal = (root: string, nodeUuid: string): Promise<void> =>
 
 export function keepConsole(deps: KeptDeps): Kept {
   const directory = directoryOf(deps.journalRoot, deps.held.node.uuid)
+  const { endOffset } = deps.held
+  // What another holder has recorded since it last noted its end must not have its offsets given again.
+  const unnoted = extent(directory).end < endOffset ? unnotedBytes : 0
   const journal: Journal = openJournal({
     directory,
     fence: deps.held.fence,
     // Never behind a wall, whatever the disk has lost.
-    minimumOffset: Math.max(deps.held.endOffset, deps.held.span.start ?? 0),
+    minimumOffset: Math.max(endOffset + unnoted, deps.held.span.start ?? 0),
     limits: deps.limits,
   })
   const walls = new Map<string, number>()
@@ -120,7 +135,8 @@ export function keepConsole(deps: KeptDeps): Kept {
     },
     remember(session) {
       remembered = session
-      changed()
+      dirty = true
+      return deps.noted()
     },
     noted: happened,
     writable: () => hub.writable(),

@@ -7,6 +7,8 @@ import type { Kept } from './kept.ts'
 export interface Noter {
   /** Notes within a moment, together with what else changes in it. */
   soon(): void
+  /** The same; settled when what has changed until now is written down, or could not be. */
+  settled(): Promise<void>
   /** Notes now. @throws what the database says; it is tried again with the next note. */
   note(): Promise<void>
   stop(): void
@@ -27,6 +29,7 @@ export function createNoter({ db, log, holder, consoles }: NoterDeps): Noter {
   /** One note at a time: on another connection an older one could come after a newer one. */
   let noting = false
   let again = false
+  let waiting: (() => void)[] = []
 
   const soon = () => {
     timer ??= setTimeout(() => {
@@ -40,6 +43,8 @@ export function createNoter({ db, log, holder, consoles }: NoterDeps): Noter {
     again ||= noting
     if (noting || id === undefined) return
     noting = true
+    const told = waiting
+    waiting = []
     const noted = [...consoles()].flatMap((one) => {
       const note = one.note()
       return note ? [{ one, note }] : []
@@ -52,10 +57,23 @@ export function createNoter({ db, log, holder, consoles }: NoterDeps): Noter {
       throw error
     } finally {
       noting = false
+      for (const tell of told) tell()
       if (again) soon()
       again = false
     }
   }
 
-  return { soon, note, stop: () => clearTimeout(timer) }
+  return {
+    soon,
+    settled() {
+      if (holder() === undefined) return Promise.resolve()
+      soon()
+      return new Promise((resolve) => waiting.push(resolve))
+    },
+    note,
+    stop() {
+      clearTimeout(timer)
+      for (const tell of waiting.splice(0)) tell()
+    },
+  }
 }

@@ -9,7 +9,7 @@ export interface SupervisorDeps {
   open(events: LineEvents, signal: AbortSignal): Promise<Line>
   /** As in LineEvents. */
   data(bytes: Buffer): void
-  remember(session: Record<string, unknown>): void
+  remember(session: Record<string, unknown>): void | Promise<void>
   noted(event: 'break' | 'overrun'): void
   writable(): void
   changed(status: LineStatus, before: LineStatus): void
@@ -74,7 +74,7 @@ export function superviseLine(deps: SupervisorDeps): Supervisor {
         {
           data: whileLive(deps.data),
           activating: whileLive(() => enter('activating', status)),
-          remember: whileLive(deps.remember),
+          remember: (session) => (live ? deps.remember(session) : undefined),
           noted: whileLive(deps.noted),
           drained: whileLive(deps.writable),
           lost: ({ error }) => gone.resolve({ trouble: troubleOf(error), silent: isSilence(error) }),

@@ -188,8 +188,11 @@ export interface LineEvents {
   data(bytes: Buffer): void
   /** The login to the BMC is done, the serial line is being asked for. */
   activating(): void
-  /** What the next `open` must know to close this line should this process be killed. */
-  remember(session: Record<string, unknown>): void
+  /**
+   * What the next `open` must know to close this line should this process be killed. The line is not taken before
+   * what this gives has come about.
+   */
+  remember(session: Record<string, unknown>): void | Promise<void>
   /** All that was queued for the machine has been taken by it. */
   drained(): void
   /** Something beside the bytes: the machine sent a break, or its BMC lost output before it got here. */
