@@ -108,17 +108,41 @@ export function createChanger(deps: ChangeDeps): Changer {
 
   async function restore(attempt: Attempt, session: Session): Promise<readonly Difference[]> {
     const { id, before, target } = attempt
+    const lost = async () => {
+      const now = await readState(session, dialect, deps.commandTimeoutMs)
+      return stateDifferences(before, now, target, dialect.lagName)
+    }
     if (transaction && !attempt.committed)
       await say(session, dialect, transaction.rollback(id, before), deps.commandTimeoutMs)
-    else {
-      const now = await readState(session, dialect, deps.commandTimeoutMs)
-      const back = reverseOf(before, now, target, dialect.lagName)
-      const steps = dialect.diff(now, back)
-      await say(session, dialect, dialect.render(steps, { before: now, id }), deps.commandTimeoutMs)
+    else await goBack(session, before, target)
+    let left = await lost()
+    // The confirmation may have arrived although its answer did not; then there was nothing to roll back any more.
+    if (left.length > 0 && transaction?.commit !== undefined && !attempt.committed) {
+      await goBack(session, before, target)
+      left = await lost()
     }
-    const now = await readState(session, dialect, deps.commandTimeoutMs)
     await trySay(session, transaction?.end?.(id) ?? [], deps.commandTimeoutMs)
-    return stateDifferences(before, now, target, dialect.lagName)
+    return left
+  }
+
+  /** A change of its own, in a transaction of its own where the device has them. */
+  async function goBack(session: Session, before: SwitchState, target: Target): Promise<void> {
+    const id = randomBytes(4).toString('hex')
+    const now = await readState(session, dialect, deps.commandTimeoutMs)
+    const lines = () => {
+      if (dialect.restore !== undefined) return dialect.restore(before, now, target, id)
+      const back = reverseOf(before, now, target, dialect.lagName)
+      return dialect.render(dialect.diff(now, back), { before: now, id })
+    }
+    const requests = lines()
+    if (requests.length === 0) return
+    for (const part of [
+      transaction?.begin?.(id),
+      requests,
+      transaction?.arm?.(id),
+      transaction?.commit?.(id),
+    ])
+      await say(session, dialect, part ?? [], deps.commandTimeoutMs)
   }
 
   async function settleDebt(): Promise<void> {

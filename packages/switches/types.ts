@@ -79,6 +79,8 @@ export type PortState = {
    * A port that is as wanted has none.
    */
   leftovers: readonly string[]
+  /** The switch's own lines, where the dialect undoes by them (`restore`). Equal lines prove that all is as before. */
+  lines?: readonly string[]
 }
 
 /** `ports` has physical ports and LAG interfaces, by name; `vlans` by id. */
@@ -198,6 +200,12 @@ export type Dialect<Q extends Request = Request, A extends Reply = Reply> = {
   /** Why this VLAN cannot be made on this kind of switch (reserved ids, long names), or null. */
   forbiddenVlan: (vlan: VlanIntent) => string | null
   transaction?: Transaction<Q>
+  /**
+   * Brings what `touched` names back from `now` to `before`: for a device that cannot undo, and for a change that was
+   * committed before it failed. Without it, the steps of the way back are taken, which cannot say everything (a routed
+   * port, a trunk of all VLANs). Inside of `begin`, `arm` and `commit` if there is a transaction.
+   */
+  restore?: (before: SwitchState, now: SwitchState, touched: Target, id: string) => readonly Q[]
   /** Makes the running configuration survive a restart. */
   saveRequests?: () => readonly Q[]
 }
