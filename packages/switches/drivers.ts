@@ -1,11 +1,14 @@
 /** The kinds of switches there are: a dialect over a transport, by name. */
+import { eos } from './eos/dialect.ts'
 import { nxos } from './nxos/dialect.ts'
 import { nxosShell } from './nxos/shell.ts'
+import { eapiTransport } from './transports/eapi.ts'
 import { nxapiTransport } from './transports/nxapi.ts'
 import { shellTransport } from './transports/shell.ts'
 import type { Dialect, Driver, Reply, Request, SwitchTarget, Transport } from './types.ts'
 
 export const drivers: Readonly<Record<string, Driver>> = {
+  'arista-eos-eapi': driver(eapiTransport, () => eos),
   'cisco-nxos-nxapi': driver(nxapiTransport, () => nxos),
   'cisco-nxos-ssh': driver(shellTransport(nxosShell), () => nxos),
 }
