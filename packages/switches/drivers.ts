@@ -1,5 +1,6 @@
 /** The kinds of switches there are: a dialect over a transport, by name. */
 import { eos } from './eos/dialect.ts'
+import { ios, iosShell } from './ios/dialect.ts'
 import { nxos } from './nxos/dialect.ts'
 import { nxosShell } from './nxos/shell.ts'
 import { eapiTransport } from './transports/eapi.ts'
@@ -9,6 +10,7 @@ import type { Dialect, Driver, Reply, Request, SwitchTarget, Transport } from '.
 
 export const drivers: Readonly<Record<string, Driver>> = {
   'arista-eos-eapi': driver(eapiTransport, () => eos),
+  'cisco-ios-ssh': driver(shellTransport(iosShell), () => ios),
   'cisco-nxos-nxapi': driver(nxapiTransport, () => nxos),
   'cisco-nxos-ssh': driver(shellTransport(nxosShell), () => nxos),
 }
