@@ -1,4 +1,4 @@
-/** The client of all BMCs: one UDP socket, bounded work, sessions kept while they are used. */
+/** The client of all BMCs: one UDP socket for commands and one for consoles, bounded work, sessions kept while they are used. */
 import { createHmac, randomBytes } from 'node:crypto'
 import { type BootSetting, type BootWish, getBootDevice, setBootDevice } from './boot.ts'
 import type { Operation, Reply } from './command.ts'
@@ -79,6 +79,8 @@ export function createIpmiClient(options: ClientOptions = {}): IpmiClient {
   const settings = { ...defaults, ...options }
   checkSettings(settings)
   const transport = createTransport()
+  // Some BMCs know a session by the port that it comes from: commands would end the console's, and it theirs.
+  const consoleTransport = createTransport()
   const slots = createSlots(settings.maxConcurrent, settings.maxQueued, 'BMCs')
   const connections = new Map<string, Connection>()
   const farewells = new Set<Promise<void>>()
@@ -101,7 +103,7 @@ export function createIpmiClient(options: ClientOptions = {}): IpmiClient {
     },
   }
 
-  const consoles = createConsoles(deps)
+  const consoles = createConsoles({ ...deps, transport: consoleTransport })
 
   const retire = (key: string, connection: Connection) => {
     connections.delete(key)
@@ -197,7 +199,7 @@ export function createIpmiClient(options: ClientOptions = {}): IpmiClient {
       consoles: consoles.count,
       working: slots.working,
       waiting: slots.waiting,
-      strayDatagrams: transport.strays,
+      strayDatagrams: transport.strays + consoleTransport.strays,
     }),
     async close() {
       if (closed) return
@@ -208,7 +210,7 @@ export function createIpmiClient(options: ClientOptions = {}): IpmiClient {
       await new Promise((resolve) => setImmediate(resolve))
       for (const [key, connection] of connections) retire(key, connection)
       await Promise.allSettled([consoles.close(), ...farewells])
-      await transport.close()
+      await Promise.all([transport.close(), consoleTransport.close()])
     },
   }
 }

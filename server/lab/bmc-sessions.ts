@@ -69,7 +69,7 @@ export type SessionTable = {
 }
 
 /** Which answers to falsify, for tests. */
-export type Spoil = { full: boolean; rakp2: boolean; rakp4: boolean }
+export type Spoil = { full: boolean; rakp2: boolean; rakp4: boolean; perPort: boolean }
 
 type HalfOpen = {
   bmcId: number
@@ -212,6 +212,9 @@ export function createSessionTable(
     if (!sameBytes(rakp3AuthCode(exchange, password), request.authCode)) return answer(0x0f)
     halfOpen.delete(bmcId)
     if (sessions.size >= limits.maxSessions) return answer(0x01)
+    if (spoil.perPort)
+      for (const old of [...sessions.values()])
+        if (old.address === from.address && old.port === from.port) forget(old.bmcId, 'closed')
     const integrityKey = sessionIntegrityKey(exchange, bmcKey ?? password)
     const maxPrivilege = exchange.role & 0x0f || user.maxPrivilege
     sessions.set(bmcId, {

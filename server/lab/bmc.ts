@@ -135,7 +135,12 @@ export async function startBmc(
       return
     }
     const rakp = faults.find('bad-rakp')?.message
-    const spoil = { full: faults.find('no-sessions') !== undefined, rakp2: rakp === 2, rakp4: rakp === 4 }
+    const spoil = {
+      full: faults.find('no-sessions') !== undefined,
+      rakp2: rakp === 2,
+      rakp4: rakp === 4,
+      perPort: faults.find('session-per-port') !== undefined,
+    }
     const sender = { address: from.address, port: from.port }
     const answer = sessions.answer(packet.payloadType, packet.payload, sender, spoil)
     if (answer !== undefined) send(answer, from)

@@ -12,6 +12,8 @@ export type Fault =
   | { kind: 'busy'; times?: number }
   /** Refuses new sessions for want of room. */
   | { kind: 'no-sessions' }
+  /** Knows a session by the port that its packets come from: a new session from there ends the one before. */
+  | { kind: 'session-per-port' }
   /** Answers with random bytes. */
   | { kind: 'malformed' }
   /** Answers commands without their data. */

@@ -35,6 +35,27 @@ describe('an open console', () => {
     },
   )
 
+  test('and commands leave each other alone on a BMC that knows a session by the port it comes from', async () => {
+    const machine = freshMachine()
+    machine.inject({ kind: 'session-per-port' })
+    const typed = typedOn(machine)
+    const ipmi = client()
+    const lost: unknown[] = []
+    const options = {
+      onData: () => {},
+      onLost: (error: unknown) => void lost.push(error),
+      whenTaken: 'yield',
+    } as const
+    await ipmi.chassisControl(targetOf(machine), 'on')
+    const sol = await ipmi.openSol(targetOf(machine), { ...options, keepAliveMs: 100 })
+    for (const key of 'abc') {
+      expect((await ipmi.chassisStatus(targetOf(machine))).power).toBe('on')
+      sol.write(Buffer.from(key))
+      await until(() => typed().toString().endsWith(key))
+    }
+    expect([machine.sessionCount(), lost]).toEqual([2, []])
+  })
+
   test('works without encryption where the BMC allows that', async () => {
     const machine = freshMachine()
     const ipmi = client()
