@@ -33,7 +33,10 @@ export interface ConsoleService {
 
 export type Who = 'leasehold' | 'owner' | 'lessee' | 'stranger'
 
-export async function startConsoles(settings: readonly string[] = []): Promise<ConsoleService> {
+export async function startConsoles(
+  settings: readonly string[] = [],
+  env: Record<string, string> = {},
+): Promise<ConsoleService> {
   const directory = await mkdtemp(join(tmpdir(), 'leasehold-real-console-'))
   const data = join(directory, 'data')
   const clouds = join(data, 'clouds.yaml')
@@ -45,7 +48,7 @@ export async function startConsoles(settings: readonly string[] = []): Promise<C
 
   const begin = async (listen: string) => {
     begun = Date.now()
-    service = launch(['--demo', '--data', data, '--listen', listen, ...settings])
+    service = launch(['--demo', '--data', data, '--listen', listen, ...settings], { env })
     url = await service.listening()
   }
   const end = async () => {
