@@ -1,8 +1,10 @@
 /** The kinds of switches there are: a dialect over a transport, by name. */
+import { plainShell } from './cli/shell.ts'
 import { eos } from './eos/dialect.ts'
 import { ios, iosShell } from './ios/dialect.ts'
 import { nxos } from './nxos/dialect.ts'
 import { nxosShell } from './nxos/shell.ts'
+import { os10 } from './os10/dialect.ts'
 import { eapiTransport } from './transports/eapi.ts'
 import { nxapiTransport } from './transports/nxapi.ts'
 import { shellTransport } from './transports/shell.ts'
@@ -13,6 +15,7 @@ export const drivers: Readonly<Record<string, Driver>> = {
   'cisco-ios-ssh': driver(shellTransport(iosShell), () => ios),
   'cisco-nxos-nxapi': driver(nxapiTransport, () => nxos),
   'cisco-nxos-ssh': driver(shellTransport(nxosShell), () => nxos),
+  'dell-os10-ssh': driver(shellTransport(plainShell), () => os10),
 }
 
 /** Pairs a transport with a dialect that speaks its requests and replies. */

@@ -1,5 +1,5 @@
 /** Reads running configurations of the family that says `interface X` and indents what belongs to it. */
-import type { Membership, VlanId } from '../types.ts'
+import type { Membership, PortIntent, PortState, VlanId } from '../types.ts'
 import { parseVlans } from '../vlans.ts'
 
 export type Section = { heading: string; lines: readonly string[] }
@@ -56,5 +56,44 @@ export function unknownSwitchport(lines: readonly string[], known: readonly RegE
   return lines.find((line) => /^switchport /.test(line) && !known.some((pattern) => pattern.test(line)))
 }
 
+/** The switch ports of a configuration. Members of a protected group are protected too. */
+export function portsIn(
+  sections: readonly Section[],
+  names: { normalisePort: (name: string) => string | null; lagName: (group: number) => string },
+  portOf: (name: string, lines: readonly string[]) => PortState,
+): Map<string, PortState> {
+  const ports = new Map<string, PortState>()
+  for (const { heading, lines } of sections) {
+    const name = heading.startsWith('interface ')
+      ? names.normalisePort(heading.slice('interface '.length))
+      : null
+    if (name !== null) ports.set(name, portOf(name, lines))
+  }
+  for (const port of ports.values()) {
+    const lag = port.lag && ports.get(names.lagName(port.lag.group))
+    if (lag?.protected && port.protected === null)
+      ports.set(port.name, { ...port, protected: `it is a member of ${lag.name}: ${lag.protected}` })
+  }
+  return ports
+}
+
+/** What only the operator may change, in words, as far as every vendor says it alike. */
+export function protectedBecause(lines: readonly string[], switched: boolean): string | null {
+  const has = (pattern: RegExp) => lines.some((line) => pattern.test(line))
+  if (has(/^spanning-tree (portfast|port type) network$/))
+    return 'it is an uplink to another bridge (port type network)'
+  if (!switched && has(/^(ip|ipv6) (address|ospf)|^(ip )?vrf |^ip unnumbered/))
+    return 'it is a routed port in use'
+  const description = value(lines, 'description') ?? ''
+  return reserved.test(description) ? `its description says so (${description})` : null
+}
+
 /** Words in a description by which operators mark ports that nobody should touch. */
-export const reserved = /\b(uplink|peer-?link|peer-?keepalive|mgmt|management)\b/i
+const reserved = /\b(uplink|peer-?link|peer-?keepalive|mgmt|management)\b/i
+
+/** For `forbidden`: a description that would shut ourselves out. */
+export function forbiddenDescription({ description = '' }: PortIntent): string | null {
+  return reserved.test(description)
+    ? 'a description with words such as uplink or management would shut us out from the port'
+    : null
+}

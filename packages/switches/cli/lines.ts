@@ -20,6 +20,29 @@ export function renderBlocks(steps: readonly Step[], blockOf: (step: Step) => Bl
   return requests
 }
 
+/** The blocks that every vendor says alike; undefined for the steps in which they differ. */
+export function commonBlock(step: Step): Block | undefined {
+  if (step.kind === 'remove-lag') return { context: `no interface ${step.port}`, lines: [], ends: true }
+  if (step.kind === 'down') return { context: `interface ${step.port}`, lines: ['shutdown'] }
+  if (step.kind === 'up') return { context: `interface ${step.port}`, lines: ['no shutdown'] }
+  if (step.kind === 'leave-lag') return { context: `interface ${step.port}`, lines: ['no channel-group'] }
+  return undefined
+}
+
+/** Lines for what is set; `edge` is how a vendor says that spanning tree need not wait, and that it must. */
+export function settingsLines(
+  { stpEdge, mtu, description }: Extract<Step, { kind: 'settings' }>['set'],
+  edge: { on: readonly string[]; off: readonly string[] },
+): string[] {
+  return [
+    ...(stpEdge === undefined ? [] : stpEdge ? edge.on : edge.off),
+    ...(mtu === undefined ? [] : [`mtu ${mtu}`]),
+    ...(description === undefined
+      ? []
+      : [description === '' ? 'no description' : `description ${description}`]),
+  ]
+}
+
 /** How a dialect makes a port a switched one and a trunk. */
 export type MembershipWords = { switched: readonly string[]; trunk: readonly string[] }
 

@@ -9,6 +9,8 @@ export type RestoreWords = {
   lagName: (group: number) => string
   /** How a line is taken back, where `no` and the whole line would not do. */
   negate?: (line: string) => string | undefined
+  /** Lines to say again before others are taken back, where what `no` means depends on them. */
+  first?: RegExp
 }
 
 /**
@@ -66,12 +68,14 @@ function portLines(was: PortState | undefined, is: PortState | undefined, words:
   const lists = (all: readonly string[]) => all.filter((line) => /^switchport trunk allowed vlan/.test(line))
   const listDiffers = lists(old).join() !== lists(current).join()
   const missing = old.filter((line) => !current.includes(line) || (listDiffers && lists([line]).length > 0))
+  const first = missing.filter((line) => words.first?.test(line))
   return lines(
     [
       `interface ${was.name}`,
       'shutdown',
+      ...first,
       ...new Set(wrong.map((line) => negated(line, words))),
-      ...missing,
+      ...missing.filter((line) => !first.includes(line)),
       ...(was.adminUp ? ['no shutdown'] : []),
     ],
     was.name,

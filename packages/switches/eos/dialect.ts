@@ -1,5 +1,5 @@
 /** Arista EOS: a configuration session that is committed on trial, looked at, and only then confirmed. */
-import { reserved } from '../cli/config.ts'
+import { forbiddenDescription } from '../cli/config.ts'
 import { restoreByLines } from '../cli/restore.ts'
 import { orderedSteps } from '../steps.ts'
 import type { CliReply, CliRequest } from '../transports/cli.ts'
@@ -34,10 +34,7 @@ export const eos: Dialect<CliRequest, CliReply> = {
     return lines.length === 0 ? [] : [configure(enter(id)), ...lines]
   },
   classify,
-  forbidden: (_port, intent) =>
-    intent.description !== undefined && reserved.test(intent.description)
-      ? 'a description with words such as uplink or management would shut us out from the port'
-      : null,
+  forbidden: (_port, intent) => forbiddenDescription(intent),
   forbiddenVlan: ({ id, name }) => {
     if (id === 1 && name !== undefined && name !== 'default') return 'VLAN 1 is not renamed'
     return name !== undefined && /^VLAN\d{4}$/.test(name) && name !== `VLAN${String(id).padStart(4, '0')}`

@@ -2,7 +2,8 @@
 import {
   allowedIn,
   channelGroupIn,
-  reserved,
+  portsIn,
+  protectedBecause,
   sectionsOf,
   trunkOf,
   unknownSwitchport,
@@ -33,16 +34,9 @@ export function parseState(replies: readonly CliReply[]): SwitchState {
     .find(({ heading }) => heading === 'mlag configuration')
     ?.lines.find((line) => line.startsWith('peer-link '))
   const peerLinkPort = normalisePort(peerLink?.slice('peer-link '.length) ?? '')
-  const ports = new Map<string, PortState>()
-  for (const { heading, lines } of sections) {
-    const name = heading.startsWith('interface ') ? normalisePort(heading.slice('interface '.length)) : null
-    if (name !== null) ports.set(name, portOf(name, lines, inEffect.get(name), name === peerLinkPort))
-  }
-  for (const port of ports.values()) {
-    const lag = port.lag && ports.get(lagName(port.lag.group))
-    if (lag?.protected && port.protected === null)
-      ports.set(port.name, { ...port, protected: `it is a member of ${lag.name}: ${lag.protected}` })
-  }
+  const ports = portsIn(sections, { normalisePort, lagName }, (name, lines) =>
+    portOf(name, lines, inEffect.get(name), name === peerLinkPort),
+  )
   return { vlans: vlansOf(vlans ?? ''), ports }
 }
 
@@ -101,7 +95,7 @@ function portOf(
     description: value(lines, 'description') ?? '',
     lag,
     multiChassis: mlag === undefined ? null : Number(mlag),
-    protected: peerLink ? 'it is the MLAG peer link' : protectedBecause(lines, membership),
+    protected: peerLink ? 'it is the MLAG peer link' : protectedBecause(lines, own !== undefined),
     leftovers: own === undefined ? [] : leftoversOf(lines, membership),
     lines,
   }
@@ -137,13 +131,4 @@ function leftoversOf(lines: readonly string[], membership: Membership): string[]
     ...has('switchport access vlan ').filter((line) => line !== 'switchport access vlan 1'),
     ...(unused ? has('switchport trunk native vlan ') : []),
   ]
-}
-
-function protectedBecause(lines: readonly string[], membership: Membership): string | null {
-  const has = (pattern: RegExp) => lines.some((line) => pattern.test(line))
-  if (has(/^spanning-tree portfast network$/)) return 'it is an uplink to another bridge (portfast network)'
-  if (membership.mode === 'routed' && has(/^(ip|ipv6) (address|ospf)|^vrf /))
-    return 'it is a routed port in use'
-  const description = value(lines, 'description') ?? ''
-  return reserved.test(description) ? `its description says so (${description})` : null
 }

@@ -1,5 +1,5 @@
 /** Steps as EOS's lines. */
-import { type Block, membershipLines, renderBlocks } from '../cli/lines.ts'
+import { type Block, commonBlock, membershipLines, renderBlocks, settingsLines } from '../cli/lines.ts'
 import type { CliRequest } from '../transports/cli.ts'
 import type { Step, VlanState } from '../types.ts'
 
@@ -12,6 +12,8 @@ export function vlanLines({ name, active }: Omit<VlanState, 'id'>): string[] {
 }
 
 function blockOf(step: Step): Block {
+  const common = commonBlock(step)
+  if (common) return common
   const context = 'port' in step ? `interface ${step.port}` : ''
   switch (step.kind) {
     case 'vlan': {
@@ -20,16 +22,8 @@ function blockOf(step: Step): Block {
     }
     case 'remove-vlan':
       return { context: `no vlan ${step.vlan.id}`, lines: [], ends: true }
-    case 'remove-lag':
-      return { context: `no interface ${step.port}`, lines: [], ends: true }
     case 'make-lag':
       return { context, lines: ['switchport'] }
-    case 'down':
-      return { context, lines: ['shutdown'] }
-    case 'up':
-      return { context, lines: ['no shutdown'] }
-    case 'leave-lag':
-      return { context, lines: ['no channel-group'] }
     case 'join-lag':
       return { context, lines: ['switchport', `channel-group ${step.lag.group} mode ${step.lag.lacp}`] }
     case 'multi-chassis':
@@ -37,18 +31,12 @@ function blockOf(step: Step): Block {
     case 'membership':
       return { context, lines: membershipLines(step.from, step.to, words) }
     case 'settings':
-      return { context, lines: settingsLines(step.set) }
+      return { context, lines: settingsLines(step.set, edge) }
+    default:
+      return { context, lines: [] }
   }
 }
 
 const words = { switched: ['switchport'], trunk: ['switchport mode trunk'] }
 
-function settingsLines({ stpEdge, description }: Extract<Step, { kind: 'settings' }>['set']): string[] {
-  const edge = stpEdge ? 'spanning-tree portfast' : 'no spanning-tree portfast'
-  return [
-    ...(stpEdge === undefined ? [] : [edge]),
-    ...(description === undefined
-      ? []
-      : [description === '' ? 'no description' : `description ${description}`]),
-  ]
-}
+const edge = { on: ['spanning-tree portfast'], off: ['no spanning-tree portfast'] }

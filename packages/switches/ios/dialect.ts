@@ -1,7 +1,10 @@
 /** Cisco IOS and IOS-XE: no transaction, so lines in a careful order, and the lines of before to go back by. */
-import { reserved } from '../cli/config.ts'
-import { type Block, membershipLines, renderBlocks } from '../cli/lines.ts'
+
+import { verdictOf } from '../cli/classify.ts'
+import { forbiddenDescription } from '../cli/config.ts'
+import { type Block, commonBlock, membershipLines, renderBlocks, settingsLines } from '../cli/lines.ts'
 import { restoreByLines } from '../cli/restore.ts'
+import { plainShell } from '../cli/shell.ts'
 import { orderedSteps } from '../steps.ts'
 import type { CliReply, CliRequest } from '../transports/cli.ts'
 import type { ShellProfile } from '../transports/shell.ts'
@@ -31,11 +34,7 @@ export const ios: Dialect<CliRequest, CliReply> = {
   diff: (state, target) => orderedSteps(state, target, lagName),
   render: (steps, { before }) => renderBlocks(steps, (step) => blockOf(step, steps, before)),
   classify,
-  forbidden: (_port, intent) => {
-    if (intent.description !== undefined && reserved.test(intent.description))
-      return 'a description with words such as uplink or management would shut us out from the port'
-    return null
-  },
+  forbidden: (_port, intent) => forbiddenDescription(intent),
   forbiddenVlan,
   restore: (before, now, touched) =>
     restoreByLines(before, now, touched, {
@@ -43,20 +42,10 @@ export const ios: Dialect<CliRequest, CliReply> = {
       vlanLines: ({ name, active }) => [`name ${name}`, `state ${active ? 'active' : 'suspend'}`],
       lagName,
     }),
-  saveRequests: () => [{ mode: 'exec', line: save }],
+  saveRequests: () => [{ mode: 'exec', line: 'write memory' }],
 }
 
-const save = 'write memory'
-
-export const iosShell: ShellProfile = {
-  promptTail: /^(?:\([\w./-]+\))?[#>] ?$/,
-  prepare: ['terminal length 0', 'terminal width 511'],
-  enterConfigure: 'configure terminal',
-  leaveConfigure: 'end',
-  pager: /--More--/,
-  questions: [{ asks: /\[confirm\]\s*$|\[startup-config\]\?\s*$/, answer: '' }],
-  jsonSuffix: '',
-}
+export const iosShell: ShellProfile = { ...plainShell, prepare: ['terminal length 0', 'terminal width 511'] }
 
 function forbiddenVlan({ id, name }: VlanIntent): string | null {
   if (id >= 1002 && id <= 1005) return 'IOS keeps the VLANs 1002 to 1005 for Token Ring and FDDI'
@@ -67,6 +56,8 @@ function forbiddenVlan({ id, name }: VlanIntent): string | null {
 }
 
 function blockOf(step: Step, steps: readonly Step[], before: SwitchState): Block {
+  const common = commonBlock(step)
+  if (common) return common
   const context = 'port' in step ? `interface ${step.port}` : ''
   switch (step.kind) {
     case 'vlan': {
@@ -77,28 +68,18 @@ function blockOf(step: Step, steps: readonly Step[], before: SwitchState): Block
     }
     case 'remove-vlan':
       return { context: `no vlan ${step.vlan.id}`, lines: [], ends: true }
-    case 'remove-lag':
-      return { context: `no interface ${step.port}`, lines: [], ends: true }
-    case 'make-lag':
-      return { context, lines: [] }
-    case 'down':
-      return { context, lines: ['shutdown'] }
-    case 'up':
-      return { context, lines: ['no shutdown'] }
-    case 'leave-lag':
-      return { context, lines: ['no channel-group'] }
     case 'join-lag': {
       // Only a port that is already as the group is may join it.
       const like = lagMembership(step.lag.group, steps, before)
       const same = like === null ? [] : switchportLines({ from: null, to: like })
       return { context, lines: [...same, `channel-group ${step.lag.group} mode ${step.lag.lacp}`] }
     }
-    case 'multi-chassis':
-      return { context, lines: [] }
     case 'membership':
       return { context, lines: switchportLines(step) }
     case 'settings':
-      return { context, lines: settingsLines(step) }
+      return { context, lines: settingsLines(step.set, step.to?.mode === 'trunk' ? edgeTrunk : edgeAccess) }
+    default:
+      return { context, lines: [] }
   }
 }
 
@@ -121,34 +102,18 @@ function switchportLines({ from, to }: Pick<Extract<Step, { kind: 'membership' }
 /** Needed by models that also know ISL; those that do not refuse it, which does no harm. */
 const encapsulation = 'switchport trunk encapsulation dot1q'
 
-function settingsLines({ set, to }: Extract<Step, { kind: 'settings' }>): string[] {
-  const edge = to?.mode === 'trunk' ? 'spanning-tree portfast trunk' : 'spanning-tree portfast'
-  return [
-    ...(set.stpEdge === undefined ? [] : ['no spanning-tree portfast', ...(set.stpEdge ? [edge] : [])]),
-    ...(set.description === undefined
-      ? []
-      : [set.description === '' ? 'no description' : `description ${set.description}`]),
-  ]
+const noEdge = 'no spanning-tree portfast'
+const edgeTrunk = { on: [noEdge, 'spanning-tree portfast trunk'], off: [noEdge] }
+const edgeAccess = { on: [noEdge, 'spanning-tree portfast'], off: [noEdge] }
+
+function classify(reply: CliReply): Verdict {
+  if (reply.line.endsWith(encapsulation) && /Invalid input/.test(reply.text)) return { is: 'ok' }
+  return verdictOf(reply, words)
 }
 
-function classify({ line, text, mode }: CliReply): Verdict {
-  if (line.endsWith(encapsulation) && /Invalid input/.test(text)) return { is: 'ok' }
-  const said = text.split('\n').map((one) => one.trim())
-  // What a show command prints is not ours: a description may say ERROR. Only its first lines can be a refusal.
-  const where = mode === 'exec' && line.startsWith('show ') ? said.slice(0, 2) : said
-  const reply = where.find((one) => refusals.test(one) && !informational.test(one))
-  if (reply !== undefined) {
-    if (/locked|in use by|try again|busy/i.test(reply)) return { is: 'retry', reply }
-    if (/^interface /.test(line)) return { is: 'error', code: 'unknown-port', reply }
-    if (/authorization failed|privilege/i.test(reply)) return { is: 'error', code: 'auth', reply }
-    return { is: 'error', reply }
-  }
-  if (line === save && !/\[OK\]/.test(text))
-    return { is: 'error', reply: text || 'the switch did not say [OK]' }
-  return { is: 'ok' }
+const words = {
+  refusals: /^%|^Command rejected|^Error|authorization failed|^Bad VLAN|not allowed/i,
+  informational:
+    /^%\s?(Warning|Portfast|Access VLAN does not exist\. Creating|Generating|Bridge|Default VLAN)|^% ?(VLAN|Applying VLAN) .*(created|changes)/i,
+  saved: { line: 'write memory', says: /\[OK\]/ },
 }
-
-const refusals = /^%|^Command rejected|^ERROR|^Error|authorization failed|^Bad VLAN|not allowed/i
-/** Begins like a refusal and is none. */
-const informational =
-  /^%\s?(Warning|Portfast|Access VLAN does not exist\. Creating|Generating|Bridge|Default VLAN)|^% ?(VLAN|Applying VLAN) .*(created|changes)/i

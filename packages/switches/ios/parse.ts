@@ -2,7 +2,8 @@
 import {
   allowedIn,
   channelGroupIn,
-  reserved,
+  portsIn,
+  protectedBecause,
   sectionsOf,
   trunkOf,
   unknownSwitchport,
@@ -42,16 +43,9 @@ export function lagName(group: number): string {
 export function parseState(replies: readonly CliReply[]): SwitchState {
   const [config, vlans, switchports] = replies.map((reply) => reply.text)
   const switched = switchedIn(switchports ?? '')
-  const ports = new Map<string, PortState>()
-  for (const { heading, lines } of sectionsOf(config ?? '')) {
-    const name = heading.startsWith('interface ') ? normalisePort(heading.slice('interface '.length)) : null
-    if (name !== null) ports.set(name, portOf(name, lines, switched.has(name)))
-  }
-  for (const port of ports.values()) {
-    const lag = port.lag && ports.get(lagName(port.lag.group))
-    if (lag?.protected && port.protected === null)
-      ports.set(port.name, { ...port, protected: `it is a member of ${lag.name}: ${lag.protected}` })
-  }
+  const ports = portsIn(sectionsOf(config ?? ''), { normalisePort, lagName }, (name, lines) =>
+    portOf(name, lines, switched.has(name)),
+  )
   return { vlans: vlansIn(vlans ?? ''), ports }
 }
 
@@ -90,7 +84,9 @@ function portOf(name: string, lines: readonly string[], switched: boolean): Port
     description: value(lines, 'description') ?? '',
     lag: channelGroupIn(lines),
     multiChassis: null,
-    protected: protectedBecause(lines, switched),
+    protected: lines.some((line) => line.startsWith('stackwise-virtual '))
+      ? 'it links the two switches of a virtual stack'
+      : protectedBecause(lines, switched),
     leftovers: switched ? leftoversOf(lines, membership) : [],
     lines,
   }
@@ -134,14 +130,4 @@ function leftoversOf(lines: readonly string[], membership: Membership): string[]
     ...has(edgeAccess),
     ...voice,
   ]
-}
-
-function protectedBecause(lines: readonly string[], switched: boolean): string | null {
-  const has = (pattern: RegExp) => lines.some((line) => pattern.test(line))
-  if (has(/^spanning-tree portfast network$/)) return 'it is an uplink to another bridge (portfast network)'
-  if (!switched && has(/^(ip|ipv6) address|^(ip )?vrf forwarding|^ip unnumbered/))
-    return 'it is a routed port in use'
-  if (has(/^stackwise-virtual /)) return 'it links the two switches of a virtual stack'
-  const description = value(lines, 'description') ?? ''
-  return reserved.test(description) ? `its description says so (${description})` : null
 }
