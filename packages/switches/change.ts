@@ -28,9 +28,15 @@ export type Changer = {
 
 type Attempt = { id: string; before: SwitchState; target: Target; committed: boolean }
 
+/** Errors that only a refusal makes. */
+const untouched: ReadonlySet<string> = new Set(['rejected', 'busy', 'unknown-port', 'missing-vlan'])
+
 export function createChanger(deps: ChangeDeps): Changer {
   const { link, dialect, onEvent } = deps
   const transaction = dialect.transaction
+  // One request is the whole change, so a refusal means that nothing was done. (To put back what was read before could
+  // even undo what somebody else did since.)
+  const atomic = dialect.capabilities.transaction && transaction === undefined
   let debt: Attempt | undefined
   let unsaved = false
 
@@ -78,6 +84,8 @@ export function createChanger(deps: ChangeDeps): Changer {
 
   /** Back to what was; the error to throw says whether that is proven. */
   async function undo(error: SwitchError, attempt: Attempt): Promise<SwitchError> {
+    if (atomic && untouched.has(error.code))
+      return elaborate(error, 'nothing was changed', { restored: true })
     let lost: readonly Difference[]
     try {
       lost = await restore(attempt, await sessionAfter(error))
@@ -129,6 +137,7 @@ export function createChanger(deps: ChangeDeps): Changer {
   async function goBack(session: Session, before: SwitchState, target: Target): Promise<void> {
     const id = randomBytes(4).toString('hex')
     const now = await readState(session, dialect, deps.commandTimeoutMs)
+    if (stateDifferences(before, now, target, dialect.lagName).length === 0) return
     const lines = () => {
       if (dialect.restore !== undefined) return dialect.restore(before, now, target, id)
       const back = reverseOf(before, now, target, dialect.lagName)

@@ -4,9 +4,11 @@ import { eos } from './eos/dialect.ts'
 import { ios, iosShell } from './ios/dialect.ts'
 import { nxos } from './nxos/dialect.ts'
 import { nxosShell } from './nxos/shell.ts'
+import { openvswitch } from './openvswitch/dialect.ts'
 import { os10 } from './os10/dialect.ts'
 import { eapiTransport } from './transports/eapi.ts'
 import { nxapiTransport } from './transports/nxapi.ts'
+import { ovsdbTransport } from './transports/ovsdb.ts'
 import { shellTransport } from './transports/shell.ts'
 import type { Dialect, Driver, Reply, Request, SwitchTarget, Transport } from './types.ts'
 
@@ -16,6 +18,7 @@ export const drivers: Readonly<Record<string, Driver>> = {
   'cisco-nxos-nxapi': driver(nxapiTransport, () => nxos),
   'cisco-nxos-ssh': driver(shellTransport(nxosShell), () => nxos),
   'dell-os10-ssh': driver(shellTransport(plainShell), () => os10),
+  openvswitch: driver(ovsdbTransport, openvswitch),
 }
 
 /** Pairs a transport with a dialect that speaks its requests and replies. */

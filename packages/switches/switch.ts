@@ -59,8 +59,9 @@ export function openSwitch(target: SwitchTarget, options: SwitchOptions, driver 
 
   const read = async (): Promise<SwitchState> => {
     await changer.settleDebt()
+    const session = await link.session()
     try {
-      return await readState(await link.session(), dialect, commandTimeoutMs)
+      return await readState(session, dialect, commandTimeoutMs)
     } catch (error) {
       // A kept session may have died unnoticed; reading again does no harm.
       if (!(error instanceof SwitchError) || error.code !== 'unreachable') throw error
@@ -101,7 +102,9 @@ export function openSwitch(target: SwitchTarget, options: SwitchOptions, driver 
   const admitted = (wanted: Wanted): Target => {
     const wantedTarget = targetOf(wanted, dialect)
     keeper.admit(wantedTarget)
-    return wantedTarget
+    // Where VLANs need not be made, none are.
+    const implicit = dialect.capabilities.vlans === 'implicit'
+    return implicit ? { ...wantedTarget, vlans: [], removeVlans: [] } : wantedTarget
   }
   return {
     capabilities: dialect.capabilities,

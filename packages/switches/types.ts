@@ -156,7 +156,7 @@ export type Capabilities = {
   stpEdge: boolean
   mtu: boolean
   description: boolean
-  /** A change is all or nothing by the device's own means. */
+  /** A change is all or nothing by the device's own means; without `Dialect.transaction`, because it is one request. */
   transaction: boolean
   /** The running configuration is lost at a restart unless saved. */
   save: boolean

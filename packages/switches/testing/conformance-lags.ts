@@ -17,8 +17,8 @@ export function conformLags({ device, open }: Bench): void {
     const [port = '', other = ''] = device().ports
     const oracle = watchIsolation(device())
     const both = (intent: PortIntent) => ({ [port]: intent, [other]: intent })
-    device().makeDirty(port, 'trunk-all')
-    device().makeDirty(other, 'stale')
+    await device().makeDirty(port, 'trunk-all')
+    await device().makeDirty(other, 'stale')
     for (const intent of [
       intents.trunk(100, [101, 102], lag),
       intents.access(200, lag),

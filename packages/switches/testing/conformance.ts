@@ -18,11 +18,16 @@ export type Conformance = {
   start: () => Promise<SimulatedSwitch>
   /** The driver, while it is not in the table yet. */
   driver?: Driver
+  /** False for switches that take no password, only certificates. */
+  passwords?: boolean
   /** Ways a port can be found in, of those that this kind of switch knows. */
   dirt?: readonly Dirt[]
 }
 
-export function conform(name: string, { start, driver, dirt = allDirt }: Conformance): void {
+export function conform(
+  name: string,
+  { start, driver, passwords = true, dirt = allDirt }: Conformance,
+): void {
   describe(`${name} conforms`, () => {
     let device: SimulatedSwitch
     let opened: Switch[] = []
@@ -32,7 +37,7 @@ export function conform(name: string, { start, driver, dirt = allDirt }: Conform
     beforeEach(async () => {
       for (const fault of Object.keys(device.faults))
         delete device.faults[fault as keyof typeof device.faults]
-      for (const port of device.ports.slice(0, 6)) device.makeDirty(port, 'factory')
+      for (const port of device.ports.slice(0, 6)) await device.makeDirty(port, 'factory')
       await Promise.all(opened.splice(0).map((one) => one.close()))
     })
     afterAll(async () => {
@@ -51,7 +56,7 @@ export function conform(name: string, { start, driver, dirt = allDirt }: Conform
       },
     }
     conformBasics(bench, dirt)
-    conformFaults(bench)
+    conformFaults(bench, passwords)
     conformGuards(bench)
     conformLags(bench)
   })
@@ -72,7 +77,7 @@ function conformBasics({ device, open }: Bench, dirt: readonly Dirt[]): void {
         intents.idle(),
       ]) {
         oracle.rest()
-        device().makeDirty(port, kind)
+        await device().makeDirty(port, kind)
         const wanted: Wanted = { vlans: tenantVlans, ports: { [port]: intent } }
         oracle.expect({ [port]: intent })
         const result = await one.apply(wanted)
@@ -99,9 +104,7 @@ function conformBasics({ device, open }: Bench, dirt: readonly Dirt[]): void {
     await fc.assert(
       fc.asyncProperty(starts, fc.array(move, { minLength: 1, maxLength: 5 }), async (found, moves) => {
         oracle.rest()
-        ports.forEach((port, index) => {
-          device().makeDirty(port, found[index] as Dirt)
-        })
+        for (const [index, port] of ports.entries()) await device().makeDirty(port, found[index] as Dirt)
         for (const { port, intent } of moves) {
           oracle.expect({ [port]: intent })
           await one.apply({ vlans: tenantVlans, ports: { [port]: intent } })
@@ -120,7 +123,7 @@ function conformBasics({ device, open }: Bench, dirt: readonly Dirt[]): void {
     for (const intent of [intents.access(100), intents.trunk(200, [201]), intents.idle()]) {
       const texts = new Set<string>()
       for (const [index, port] of ports.entries()) {
-        device().makeDirty(port, dirt[index % dirt.length] as Dirt)
+        await device().makeDirty(port, dirt[index % dirt.length] as Dirt)
         await one.apply({ vlans: tenantVlans, ports: { [port]: { ...intent, description: 'node' } } })
         const state = (await one.read([port])).ports.get(port)
         texts.add(JSON.stringify({ ...state, name: '' }))

@@ -39,7 +39,7 @@ export type SimulatedSwitch = {
   config: () => string
   /** What a restart would bring back. */
   saved: () => string
-  makeDirty: (port: string, dirt: Dirt) => void
+  makeDirty: (port: string, dirt: Dirt) => void | Promise<void>
   /** Whether a line (or operation) is the one that puts this port into a VLAN, takes it down, ... */
   isAbout: (said: Said, port: string) => boolean
   /** Called after every line that changed what a port takes part in. */

@@ -6,4 +6,5 @@ export { type Arista, type AristaOptions, startArista } from './eos/simulator.ts
 export { type CatalystOptions, startCatalyst } from './ios/simulator.ts'
 export { type Nexus, type NexusOptions, startNexus } from './nxos/simulator.ts'
 export { type Os10Options, startOs10 } from './os10/simulator.ts'
+export { type SimulatedOvs, startSimulatedOvs } from './ovs/simulator.ts'
 export { type CommandLine, type ShellServer, startShellServer } from './shell-server.ts'
