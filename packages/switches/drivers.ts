@@ -6,7 +6,9 @@ import { nxos } from './nxos/dialect.ts'
 import { nxosShell } from './nxos/shell.ts'
 import { openvswitch } from './openvswitch/dialect.ts'
 import { os10 } from './os10/dialect.ts'
+import { sonic } from './sonic/dialect.ts'
 import { eapiTransport } from './transports/eapi.ts'
+import { execTransport } from './transports/exec.ts'
 import { nxapiTransport } from './transports/nxapi.ts'
 import { ovsdbTransport } from './transports/ovsdb.ts'
 import { shellTransport } from './transports/shell.ts'
@@ -19,6 +21,7 @@ export const drivers: Readonly<Record<string, Driver>> = {
   'cisco-nxos-ssh': driver(shellTransport(nxosShell), () => nxos),
   'dell-os10-ssh': driver(shellTransport(plainShell), () => os10),
   openvswitch: driver(ovsdbTransport, openvswitch),
+  'sonic-ssh': driver(execTransport, () => sonic),
 }
 
 /** Pairs a transport with a dialect that speaks its requests and replies. */

@@ -163,6 +163,8 @@ function checkLag(lag: Lag, capabilities: Capabilities, refuse: (why: string) =>
   if (!Number.isInteger(lag.group) || lag.group < 1 || lag.group > 4096)
     refuse(`LAG group ${lag.group} is not between 1 and 4096`)
   if (lag.lacp !== 'active' && lag.lacp !== 'passive') refuse('LACP is active or passive')
+  if (lag.lacp === 'passive' && capabilities.lacpPassive === false)
+    refuse('LACP is always active on this kind of switch')
   if (lag.multiChassis === undefined) return
   if (!capabilities.multiChassis) refuse('this kind of switch has no LAGs over two chassis')
   if (!Number.isInteger(lag.multiChassis) || lag.multiChassis < 1 || lag.multiChassis > 4096)

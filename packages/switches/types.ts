@@ -152,6 +152,8 @@ export type Capabilities = {
   /** VLANs must exist before a port can use them (`explicit`) or need not be made at all (`implicit`). */
   vlans: 'explicit' | 'implicit'
   lag: boolean
+  /** False where LACP is always active; true if absent. */
+  lacpPassive?: boolean
   multiChassis: boolean
   stpEdge: boolean
   mtu: boolean

@@ -22,7 +22,10 @@ export function conformLags({ device, open }: Bench): void {
     for (const intent of [
       intents.trunk(100, [101, 102], lag),
       intents.access(200, lag),
-      intents.trunk(300, [301], { ...lag, lacp: 'passive' }),
+      intents.trunk(300, [301], {
+        ...lag,
+        lacp: one.capabilities.lacpPassive === false ? 'active' : 'passive',
+      }),
     ]) {
       const wanted = { vlans: tenantVlans, ports: both(intent) }
       oracle.expect(wanted.ports)

@@ -21,6 +21,8 @@ export type ShellServerOptions = {
   faults: Faults
   counts: Counts
   open: () => CommandLine
+  /** Runs a command by itself, without a shell: what it prints and its status; null and undefined as in `run`. */
+  exec?: (line: string) => Promise<{ text: string; status: number } | null | undefined>
 }
 
 export async function startShellServer(options: ShellServerOptions): Promise<ShellServer> {
@@ -29,6 +31,7 @@ export async function startShellServer(options: ShellServerOptions): Promise<She
   const parsed = ssh2.utils.parseKey(pair.public)
   if (parsed instanceof Error) throw parsed
   const clients = new Set<ssh2.Connection>()
+  const known = new WeakSet<ssh2.Connection>()
   const server = new ssh2.Server({ hostKeys: [pair.private] }, (client) => {
     clients.add(client)
     client.on('close', () => clients.delete(client))
@@ -47,6 +50,18 @@ export async function startShellServer(options: ShellServerOptions): Promise<She
       session.on('shell', (acceptShell) => {
         counts.logins++
         serve(acceptShell(), options.open(), () => client.end())
+      })
+      session.on('exec', async (acceptExec, _reject, { command }) => {
+        if (!known.has(client)) counts.logins++
+        known.add(client)
+        const channel = acceptExec()
+        channel.on('error', () => undefined)
+        const ended = await options.exec?.(command)
+        if (ended === null) return client.end()
+        if (ended === undefined) return
+        channel.write(ended.text)
+        channel.exit(ended.status)
+        channel.end()
       })
     })
   })

@@ -1,11 +1,11 @@
 /** A switch's command line over SSH: one shell, kept open, that knows prompt, echo and pager. */
-import { Socket } from 'node:net'
-import ssh2, { type ClientChannel } from 'ssh2'
+import type ssh2 from 'ssh2'
+import type { ClientChannel } from 'ssh2'
 import { SwitchError } from '../errors.ts'
 import type { Session, SwitchTarget, Transport } from '../types.ts'
 import type { CliReply, CliRequest } from './cli.ts'
-import { hostKeyCheck } from './host-key.ts'
 import { createScreen, type Screen } from './screen.ts'
+import { connectSsh } from './ssh.ts'
 
 /** What differs between vendors' shells; no language. */
 export type ShellProfile = {
@@ -30,21 +30,29 @@ async function connect(
   target: SwitchTarget,
   timeoutMs: number,
 ): Promise<Session<CliRequest, CliReply>> {
-  const client = new ssh2.Client()
   const deadline = AbortSignal.timeout(timeoutMs)
-  const socket = new Socket()
-  socket.setNoDelay(true)
+  const client = await connectSsh(target, timeoutMs)
   try {
-    const channel = await login(client, socket, target, timeoutMs, deadline)
-    const screen = createScreen(channel, profile)
+    const screen = createScreen(await shellOf(client), profile)
     await screen.begin(deadline)
     for (const line of profile.prepare) await screen.run(line, deadline)
     return sessionOf(client, screen, profile)
   } catch (error) {
     client.destroy()
-    socket.destroy()
     throw error
   }
+}
+
+function shellOf(client: ssh2.Client): Promise<ClientChannel> {
+  return new Promise((resolve, reject) => {
+    const gone = () => reject(new SwitchError('unreachable', 'the switch closed the connection'))
+    client.once('close', gone)
+    client.shell({ cols: 511, rows: 1_000, term: 'vt100' }, (error, channel) => {
+      client.off('close', gone)
+      if (error) reject(new SwitchError('unreachable', `no shell: ${error.message}`, { cause: error }))
+      else resolve(channel)
+    })
+  })
 }
 
 function sessionOf(
@@ -83,50 +91,4 @@ function sessionOf(
       return replies
     },
   }
-}
-
-function login(
-  client: ssh2.Client,
-  socket: Socket,
-  target: SwitchTarget,
-  timeoutMs: number,
-  deadline: AbortSignal,
-): Promise<ClientChannel> {
-  const { address, port = 22, username = '', password, privateKey, trust } = target
-  const where = `${address}:${port}`
-  const check = hostKeyCheck(trust)
-  return new Promise((resolve, reject) => {
-    const fail = (code: 'unreachable' | 'auth' | 'host-key' | 'timeout', why: string, cause?: unknown) =>
-      reject(new SwitchError(code, `${where}: ${why}`, { cause }))
-    const late = () => fail('timeout', `no login within ${timeoutMs} ms`)
-    deadline.addEventListener('abort', late, { once: true })
-    socket.on('error', (error) => fail('unreachable', error.message, error))
-    client.on('error', (error: Error & { level?: string }) => {
-      if (check.refused !== null) fail('host-key', check.refused)
-      else if (error.level === 'client-authentication')
-        fail('auth', `the switch does not accept user ${username}`)
-      else fail('unreachable', error.message, error)
-    })
-    client.on('close', () => fail('unreachable', 'the switch closed the connection'))
-    client.on('keyboard-interactive', (_name, _text, _language, prompts, finish) =>
-      finish(prompts.map(() => password ?? '')),
-    )
-    client.on('ready', () =>
-      client.shell({ cols: 511, rows: 1_000, term: 'vt100' }, (error, channel) => {
-        if (error) fail('unreachable', `no shell: ${error.message}`, error)
-        else resolve(channel)
-      }),
-    )
-    socket.connect(port, address)
-    client.connect({
-      sock: socket,
-      username,
-      ...(password === undefined ? {} : { password }),
-      ...(privateKey === undefined ? {} : { privateKey }),
-      tryKeyboard: password !== undefined,
-      readyTimeout: timeoutMs,
-      keepaliveInterval: 15_000,
-      hostVerifier: check.accept,
-    })
-  })
 }
