@@ -4,6 +4,7 @@ import { percentile } from '../statistics.ts'
 import { forkLab } from './lab.ts'
 import { nowMs } from './messages.ts'
 import {
+  bmcPassword,
   enrol,
   loadOfMachine,
   percentOfCore,
@@ -27,7 +28,7 @@ const { lab } = forkLab()
 const { watchers } = forkWatchers()
 const rows: string[][] = []
 try {
-  const { ports } = await lab.start({ count })
+  const { ports } = await lab.start({ count, password: bmcPassword })
   const service = startService(database)
   const url = await service.listening()
   const nodes = await enrol(database.db, ports)

@@ -9,8 +9,8 @@ export interface LabPort {
 
 const commands = {
   /** Starts so many; what is typed is echoed. */
-  async start({ count }: { count: number }): Promise<LabPort> {
-    lab = await startLab({ count, serial: 'quiet' })
+  async start({ count, password }: { count: number; password: string }): Promise<LabPort> {
+    lab = await startLab({ count, serial: 'quiet', password })
     for (const { serial } of lab.machines) serial.onInput((bytes) => serial.write(bytes))
     return { ports: lab.machines.map(({ port }) => port) }
   },

@@ -5,6 +5,7 @@ import { percentile, short } from '../statistics.ts'
 import { forkLab } from './lab.ts'
 import { nowMs } from './messages.ts'
 import {
+  bmcPassword,
   childrenOf,
   descriptorsOf,
   enrol,
@@ -37,7 +38,7 @@ const database = await startDatabase()
 const { db } = database
 const { lab } = forkLab()
 const { watchers } = forkWatchers()
-const { ports } = await lab.start({ count })
+const { ports } = await lab.start({ count, password: bmcPassword })
 const rows: [what: string, aim: string, measured: string][] = []
 try {
   const profiled = options.profile ? ['--cpu-prof', `--cpu-prof-dir=${options.profile}`] : []

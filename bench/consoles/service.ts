@@ -63,6 +63,9 @@ export function startService(
   return launch([...args, ...more], { command })
 }
 
+/** No other service on this host has this one: it would take our machines for ones that it had before. */
+export const bmcPassword = randomUUID().slice(0, 16)
+
 /** Enrols a node for each BMC, its console off. Gives their UUIDs. */
 export async function enrol(db: Db, ports: readonly number[]): Promise<string[]> {
   const uuids = ports.map(() => randomUUID())
@@ -75,7 +78,7 @@ export async function enrol(db: Db, ports: readonly number[]): Promise<string[]>
       ipmi_address: '127.0.0.1',
       ipmi_port: port,
       ipmi_username: 'admin',
-      ipmi_password: 'leasehold',
+      ipmi_password: bmcPassword,
     }),
     provision_state: 'active',
     power_state: 'power on',

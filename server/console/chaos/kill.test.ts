@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { type Lab, startLab } from '../../lab/index.ts'
+import type { Lab } from '../../lab/index.ts'
 import { testStore } from '../../store/testing.ts'
 import { endLaunched, postgresLeft } from '../../testing.ts'
-import { enrol, journalOf, startService, until } from './testing/estate.ts'
+import { enrol, journalOf, startMachines, startService, until } from './testing/estate.ts'
 import { accountFor, isSound, type Stream, startStream } from './testing/stream.ts'
 
 let data: string
@@ -15,7 +15,7 @@ let lab: Lab
 let streams: Stream[]
 beforeEach(async () => {
   data = await mkdtemp(join(tmpdir(), 'leasehold-kill-'))
-  lab = await startLab({ count: 4, serial: 'quiet' })
+  lab = await startMachines(4)
   streams = []
 })
 afterEach(async () => {

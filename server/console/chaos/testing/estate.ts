@@ -2,11 +2,15 @@
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { LabMachine } from '../../../lab/index.ts'
+import { type Lab, type LabMachine, startLab } from '../../../lab/index.ts'
 import { launch, type Service } from '../../../testing.ts'
 import { journalDirectory } from '../../journal/index.ts'
 
 const password = 'correct horse battery'
+
+/** Machines with a password of their own: no other service on this host takes them for ones that it had before. */
+export const startMachines = (count: number): Promise<Lab> =>
+  startLab({ count, serial: 'quiet', password: randomUUID().slice(0, 16) })
 
 /** Starts the service on a data directory. */
 export const startService = (data: string, more: readonly string[] = []): Service =>

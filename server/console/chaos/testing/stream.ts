@@ -11,6 +11,7 @@ export interface Stream {
   acknowledged(): Buffer
   /** Sessions that have had SOL, in order. */
   readonly owners: readonly number[]
+  /** It prints no more. */
   stop(): void
 }
 
@@ -25,7 +26,7 @@ const recordOf = (n: number): string => `${String(n).padStart(recordBytes - 1, '
 export function startStream(machine: LabMachine, bytesPerSecond: number): Stream {
   const taken: Buffer[] = []
   const owners: number[] = []
-  const leave = machine.serial.onTaken((bytes) => void taken.push(Buffer.from(bytes)))
+  machine.serial.onTaken((bytes) => void taken.push(Buffer.from(bytes)))
   let next = 0
   let owed = 0
   const ticking = setInterval(() => {
@@ -41,10 +42,7 @@ export function startStream(machine: LabMachine, bytesPerSecond: number): Stream
   return {
     acknowledged: () => Buffer.concat(taken),
     owners,
-    stop() {
-      clearInterval(ticking)
-      leave()
-    },
+    stop: () => clearInterval(ticking),
   }
 }
 
