@@ -1,6 +1,7 @@
 /** Everybody at one console: many watch, one writes; nobody slows another down. */
 import { randomUUID } from 'node:crypto'
 import { LeaseholdError } from '../errors.ts'
+import { createGatherer } from './gather.ts'
 import type {
   Attachment,
   AttachOptions,
@@ -79,6 +80,9 @@ const chunkBytes = 64 * 1024
 /** A writer who has not typed for so long may be relieved by `take`. */
 const idleMs = 10_000
 
+/** Watchers of a machine that prints without a pause are told so often. */
+const gatherMs = 8
+
 export function createHub(deps: HubDeps): Hub {
   const watchers = new Map<string, Watcher>()
   let writer: Watcher | undefined
@@ -86,6 +90,7 @@ export function createHub(deps: HubDeps): Hub {
 
   const views = (): WatcherView[] => [...watchers.values()].map((each) => viewOf(each, each === writer))
   const tell = (message: Control) => {
+    gathered.flush()
     for (const each of watchers.values()) each.sink.control(message)
   }
 
@@ -173,6 +178,15 @@ export function createHub(deps: HubDeps): Hub {
     watcher.next = offset + bytes.length
     if (!watcher.sink.bytes(offset, bytes)) watcher.ready = false
   }
+
+  const gathered = createGatherer(gatherMs, (offset, bytes) => {
+    for (const watcher of watchers.values()) {
+      // Who has just caught up with the journal may have some of it.
+      const known = watcher.next - offset
+      if (watcher.ready && !watcher.catchingUp && known >= 0 && known < bytes.length)
+        give(watcher, watcher.next, known === 0 ? bytes : bytes.subarray(known))
+    }
+  })
 
   const requests: {
     [Type in Request['type']]: (watcher: Watcher, request: Extract<Request, { type: Type }>) => void
@@ -274,16 +288,17 @@ export function createHub(deps: HubDeps): Hub {
       }
     },
     deliver(offset, bytes) {
-      for (const watcher of watchers.values())
-        if (watcher.ready && !watcher.catchingUp && watcher.next === offset) give(watcher, offset, bytes)
+      if (watchers.size > 0) gathered.add(offset, bytes)
     },
     tell,
     tellState() {
+      gathered.flush()
       const { state, since } = deps.status()
       for (const each of watchers.values())
         each.sink.control({ type: 'state', state, reason: reasonFor(each), at: since.toISOString() })
     },
     passOver(from, to, reason) {
+      gathered.flush()
       for (const watcher of watchers.values()) {
         if (watcher.next >= from && watcher.next < to) {
           watcher.sink.control({ type: 'gap', from: watcher.next, to, reason })
@@ -294,6 +309,7 @@ export function createHub(deps: HubDeps): Hub {
     },
     writable: () => writer?.sink.writable(),
     judge(endingOf) {
+      gathered.flush()
       for (const watcher of [...watchers.values()]) {
         const ending = endingOf(watcher.visitor)
         if (ending) cut(watcher, ending)
