@@ -81,6 +81,66 @@ it('what somebody changes with ovs-vsctl is told, and put right by the next appl
   await stop?.()
 })
 
+it('a LAG made by the driver negotiates LACP, survives the loss of a member, and goes away cleanly', async () => {
+  const pair = await startRealOvs()
+  const near = openSwitch(pair.target(), { guard: guard(pair) })
+  const [port = '', first = '', second = ''] = pair.ports
+  // The machine at the other end is a bridge of its own, with a bond, behind two cables.
+  await pair.vsctl('add-br', 'machine', '--', 'set', 'Bridge', 'machine', 'datapath_type=dummy')
+  const cable = (from: string, to: string) => [
+    ...['--', 'set', 'Interface', from, `options:pstream=punix:${pair.socket}.${from}`],
+    ...['--', 'set', 'Interface', to, 'type=dummy', `options:stream=unix:${pair.socket}.${from}`],
+  ]
+  const bond = [
+    'add-bond',
+    'machine',
+    'bond0',
+    'm1',
+    'm2',
+    'lacp=active',
+    'bond_mode=balance-tcp',
+    'trunks=100',
+  ]
+  await pair.vsctl(...bond, 'other_config:lacp-time=fast', ...cable(first, 'm1'), ...cable(second, 'm2'))
+  await pair.vsctl(
+    'add-port',
+    'machine',
+    'inside',
+    'tag=100',
+    '--',
+    'set',
+    'Interface',
+    'inside',
+    'type=dummy',
+  )
+
+  const lag = { group: 12, lacp: 'active' } as const
+  const trunk = intents.trunk(null, [100, 200], lag)
+  await near.apply({ ports: { [port]: intents.access(100), [first]: trunk, [second]: trunk } })
+  const lacp = () => pair.appctl('lacp/show', 'bond12').catch(() => '')
+  await expect.poll(lacp, { timeout: 20_000 }).toContain('status: active negotiated')
+  const members = async () => ((await lacp()).match(/current attached/g) ?? []).length
+  await expect.poll(members, { timeout: 20_000 }).toBe(2)
+  const learned = () => pair.appctl('fdb/show', 'machine')
+  const arrives = async () => {
+    await pair.appctl('fdb/flush', 'machine')
+    await pair.broadcast(port, null)
+    return (await learned()).includes('02:00:00:00:00:01')
+  }
+  await expect.poll(arrives, { timeout: 20_000 }).toBe(true)
+
+  await pair.vsctl('set', 'Interface', 'm1', `options:stream=unix:${pair.socket}.cut`)
+  await expect.poll(members, { timeout: 20_000 }).toBe(1)
+  await expect.poll(arrives, { timeout: 20_000 }).toBe(true)
+
+  await near.apply({ ports: { [first]: intents.idle(), [second]: intents.idle() } })
+  expect(await pair.vsctl('--columns=name', 'find', 'Port', 'name=bond12')).toBe('')
+  expect(await lacp()).toBe('')
+  expect(await arrives()).toBe(false)
+  await near.close()
+  await pair.close()
+})
+
 it('200 ports are changed in one transaction', async () => {
   const many = await startRealOvs(200)
   const big = openSwitch(many.target(), { guard: guard(many) })

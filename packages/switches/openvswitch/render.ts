@@ -119,7 +119,10 @@ function rowOf(draft: Draft, withLag: boolean): Record<string, unknown> {
   return {
     ...columnsOf({ mode, tag, trunks, interfaces }),
     ...(uuid === null ? { name } : {}),
-    ...(withLag && lacp !== '' ? { lacp, bond_mode: 'balance-tcp' } : {}),
+    // Fast: a dead member is noticed within 3 seconds even where the link stays up, instead of within 90.
+    ...(withLag && lacp !== ''
+      ? { lacp, bond_mode: 'balance-tcp', other_config: ['map', [['lacp-time', 'fast']]] }
+      : {}),
   }
 }
 

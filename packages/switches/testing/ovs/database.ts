@@ -18,6 +18,7 @@ const schema: Record<string, Record<string, Kind>> = {
     vlan_mode: 'set',
     lacp: 'set',
     bond_mode: 'set',
+    other_config: 'map',
     external_ids: 'map',
   },
   Interface: { name: 'value', type: 'value', external_ids: 'map' },
