@@ -137,9 +137,9 @@ export function createChanger(deps: ChangeDeps): Changer {
   async function goBack(session: Session, before: SwitchState, target: Target): Promise<void> {
     const id = randomBytes(4).toString('hex')
     const now = await readState(session, dialect, deps.commandTimeoutMs)
-    if (stateDifferences(before, now, target, dialect.lagName).length === 0) return
     const lines = () => {
       if (dialect.restore !== undefined) return dialect.restore(before, now, target, id)
+      if (stateDifferences(before, now, target, dialect.lagName).length === 0) return []
       const back = reverseOf(before, now, target, dialect.lagName)
       return dialect.render(dialect.diff(now, back), { before: now, id })
     }

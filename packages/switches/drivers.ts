@@ -2,6 +2,7 @@
 import { plainShell } from './cli/shell.ts'
 import { eos } from './eos/dialect.ts'
 import { ios, iosShell } from './ios/dialect.ts'
+import { nvue } from './nvue/dialect.ts'
 import { nxos } from './nxos/dialect.ts'
 import { nxosShell } from './nxos/shell.ts'
 import { openvswitch } from './openvswitch/dialect.ts'
@@ -11,6 +12,7 @@ import { eapiTransport } from './transports/eapi.ts'
 import { execTransport } from './transports/exec.ts'
 import { nxapiTransport } from './transports/nxapi.ts'
 import { ovsdbTransport } from './transports/ovsdb.ts'
+import { restTransport } from './transports/rest.ts'
 import { shellTransport } from './transports/shell.ts'
 import type { Dialect, Driver, Reply, Request, SwitchTarget, Transport } from './types.ts'
 
@@ -19,6 +21,7 @@ export const drivers: Readonly<Record<string, Driver>> = {
   'cisco-ios-ssh': driver(shellTransport(iosShell), () => ios),
   'cisco-nxos-nxapi': driver(nxapiTransport, () => nxos),
   'cisco-nxos-ssh': driver(shellTransport(nxosShell), () => nxos),
+  'cumulus-nvue': driver(restTransport({ root: '/nvue_v1', port: 8765, hello: '/revision/applied' }), nvue),
   'dell-os10-ssh': driver(shellTransport(plainShell), () => os10),
   openvswitch: driver(ovsdbTransport, openvswitch),
   'sonic-ssh': driver(execTransport, () => sonic),
