@@ -55,10 +55,15 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     idle_in_transaction_session_timeout: 60_000,
     application_name: 'leasehold',
   })
-  pool.on('error', (error) => options.onIdleError?.(error))
+  // Of connections that are being closed nobody wants to hear.
+  let closing = false
+  pool.on('error', (error) => {
+    if (!closing) options.onIdleError?.(error)
+  })
   prepareStatements(pool)
   const db = new Kysely<Database>({ dialect: new PostgresDialect({ pool }) })
   const close = async () => {
+    closing = true
     await db.destroy()
     await embedded?.stop()
   }
