@@ -338,6 +338,37 @@ const options = {
     undefined,
     "key that switches' credentials are sealed with, made at the first start; DATA/networking.key when left out",
   ),
+  'networking.provisioning_network': option(
+    optionalText,
+    undefined,
+    "the operator's network, by name or UUID, for nodes that are deployed; they stay isolated when left out",
+  ),
+  'networking.cleaning_network': option(
+    optionalText,
+    undefined,
+    'the same for nodes that are cleaned; they stay isolated when left out',
+  ),
+  'networking.rescuing_network': option(
+    optionalText,
+    undefined,
+    'the same for nodes that are rescued; they stay in their tenant’s networks when left out',
+  ),
+  'networking.poll_seconds': option(
+    integer(1, 86_400),
+    60,
+    'how often a switch that does not tell of changes is read, to find what others have changed, seconds',
+  ),
+  'networking.repair_drift': option(flag, true, 'puts back what others have changed of a switch port'),
+  'networking.isolation_timeout_seconds': option(
+    integer(1, 3600),
+    60,
+    'how long a switch port may take to be verified idle before its node is put into maintenance, seconds',
+  ),
+  'networking.retry_ms': option(
+    integer(10, 600_000),
+    1000,
+    'wait before a switch is tried again, milliseconds; doubled each time, up to 30 s',
+  ),
   'networking.quota_networks': option(integer(0), 100, 'networks of one project at most'),
   'networking.quota_ports': option(integer(0), 500, 'ports of networks of one project at most'),
   'console.tcp_sources': option(

@@ -24,7 +24,7 @@ import { messageOf } from './errors.ts'
 import { createCredentials } from './first-start.ts'
 import { createHardware } from './hardware/index.ts'
 import { createConductorDirectory } from './inventory/index.ts'
-import { openVault } from './networking/index.ts'
+import { createNetworking, openVault } from './networking/index.ts'
 import { createProvisioner } from './provision/index.ts'
 import { createAllocator } from './scheduling/index.ts'
 import { AlreadyRunningError, type Db, openStore } from './store/index.ts'
@@ -140,7 +140,10 @@ async function run(config: Config): Promise<void> {
     )
     opened.push({ name: 'store', close: store.close })
     const { db } = store
-    const hardware = createHardware({ config, log })
+    const keyFile = config['networking.key_file'] ?? join(config.data, 'networking.key')
+    const vault = await asOption(`--networking-key-file ${keyFile}`, openVault(keyFile))
+    const networking = createNetworking({ db, databaseUrl: store.url, config, log, vault })
+    const hardware = createHardware({ config, log, wiring: networking })
     const credentials = createCredentials(config)
     if (config['auth.strategy'] === 'standalone')
       await bootstrap(db, { adminPassword: () => credentials.passwordOf('admin') })
@@ -165,8 +168,6 @@ async function run(config: Config): Promise<void> {
       policy,
       authenticator,
     })
-    const keyFile = config['networking.key_file'] ?? join(config.data, 'networking.key')
-    const vault = await asOption(`--networking-key-file ${keyFile}`, openVault(keyFile))
     const app = await createApp({
       config,
       db,
@@ -179,6 +180,7 @@ async function run(config: Config): Promise<void> {
       allocator,
       consoles,
       vault,
+      networking,
     })
     await app.ready()
     const demo = config.demo
@@ -189,6 +191,8 @@ async function run(config: Config): Promise<void> {
     opened.push({ name: 'hardware', close: () => hardware.close() })
     await provisioner.start()
     opened.push({ name: 'provisioner', close: () => provisioner.stop() })
+    await networking.start()
+    opened.push({ name: 'networking', close: () => networking.stop() })
     allocator.start()
     opened.push({ name: 'allocator', close: () => allocator.stop() })
     const { host, port } = config.listen

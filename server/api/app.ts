@@ -39,6 +39,7 @@ import type { ApiDeps } from './deps.ts'
 import { registerIdentity } from './identity/index.ts'
 import { parseJson } from './json.ts'
 import { registerNetworking } from './networking/neutron/index.ts'
+import { nodeNetworkingRoutes } from './networking/node-networking.ts'
 import { switchRoutes } from './networking/switches.ts'
 import { vlanPoolRoutes } from './networking/vlan-pools.ts'
 import { registerOpenApi } from './openapi.ts'
@@ -84,6 +85,7 @@ export const baremetalRoutes = (deps: ApiDeps): Route[] => [
   ...auditRoutes(deps),
   ...ownConsoleRoutes(deps),
   ...consoleKeyRoutes(deps),
+  ...nodeNetworkingRoutes(deps),
   ...switchRoutes(deps),
   ...vlanPoolRoutes(deps),
 ]

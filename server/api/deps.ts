@@ -5,7 +5,7 @@ import type { Config } from '../config.ts'
 import type { Consoles } from '../console/index.ts'
 import type { Hardware } from '../hardware/index.ts'
 import type { ConductorDirectory } from '../inventory/index.ts'
-import type { Vault } from '../networking/index.ts'
+import type { Networking, Vault } from '../networking/index.ts'
 import type { Provisioner } from '../provision/index.ts'
 import type { Allocator } from '../scheduling/index.ts'
 import type { Db } from '../store/index.ts'
@@ -22,4 +22,5 @@ export interface ApiDeps {
   allocator: Allocator
   consoles: Consoles
   vault: Vault
+  networking: Networking
 }

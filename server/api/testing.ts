@@ -17,7 +17,7 @@ import { type Config, defaultConfig } from '../config.ts'
 import { createConsoles } from '../console/index.ts'
 import { createHardware } from '../hardware/index.ts'
 import { createConductorDirectory } from '../inventory/index.ts'
-import { openVault } from '../networking/index.ts'
+import { createNetworking, type OpenSwitch, openVault } from '../networking/index.ts'
 import { createProvisioner, type Provisioner } from '../provision/index.ts'
 import { createAllocator } from '../scheduling/index.ts'
 import type { Db, Store } from '../store/index.ts'
@@ -82,7 +82,8 @@ export interface TestApi {
 
 type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE' | 'HEAD'
 
-export async function testApi(own: Partial<Config> = {}): Promise<TestApi> {
+/** `open` opens switches in place of the real drivers; without it none is talked to. */
+export async function testApi(own: Partial<Config> = {}, open?: OpenSwitch): Promise<TestApi> {
   const store = await testStore()
   const { db } = store
   const config = defaultConfig({
@@ -99,7 +100,17 @@ export async function testApi(own: Partial<Config> = {}): Promise<TestApi> {
     serviceRoleElevated: config['policy.service_role_elevated_access'],
     serviceProjectName: config['policy.service_project_name'],
   })
-  const hardware = createHardware({ config, log })
+  const keyDir = await mkdtemp(join(tmpdir(), 'leasehold-key-'))
+  const vault = await openVault(join(keyDir, 'key'))
+  const networking = createNetworking({
+    db,
+    databaseUrl: store.url,
+    config,
+    log,
+    vault,
+    ...(open ? { open } : {}),
+  })
+  const hardware = createHardware({ config, log, wiring: networking })
   const authenticator = createAuthenticator(config, { db, log })
   const provisioner = createProvisioner({
     db,
@@ -119,7 +130,6 @@ export async function testApi(own: Partial<Config> = {}): Promise<TestApi> {
     policy,
     authenticator,
   })
-  const keyDir = await mkdtemp(join(tmpdir(), 'leasehold-key-'))
   const deps = {
     config,
     db,
@@ -131,11 +141,13 @@ export async function testApi(own: Partial<Config> = {}): Promise<TestApi> {
     conductors,
     allocator,
     consoles,
-    vault: await openVault(join(keyDir, 'key')),
+    vault,
+    networking,
   }
   const app = await createApp(deps)
   await app.ready()
   await provisioner.start()
+  if (open) await networking.start()
   allocator.start()
 
   const as: TestApi['as'] = async (persona, method, path, body, version = 'latest') => {
@@ -194,6 +206,7 @@ export async function testApi(own: Partial<Config> = {}): Promise<TestApi> {
       await app.close()
       await allocator.stop()
       await provisioner.stop()
+      await networking.stop()
       authenticator.close()
       await hardware.close()
       await store.close()

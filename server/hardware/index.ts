@@ -3,6 +3,7 @@ import type { Logger } from 'pino'
 import type { Config } from '../config.ts'
 import { createFakeHardware } from './fake/type.ts'
 import { createIpmiHardware } from './ipmi/type.ts'
+import { createSwitchNetwork, type NodeWiring } from './network/switch.ts'
 import { createRegistry } from './registry.ts'
 import type { Hardware } from './types.ts'
 
@@ -30,14 +31,17 @@ export { type Validation, validateNode } from './validation.ts'
 export interface HardwareDeps {
   config: Config
   log: Logger
+  /** Sets networks on switches; without, no driver has the network interface `switch`. */
+  wiring?: NodeWiring
 }
 
 /**
  * The hardware types of this conductor: `fake-hardware` and `ipmi`. Opens no socket until a machine is asked for.
  * The caller closes it.
  */
-export function createHardware({ config, log }: HardwareDeps): Hardware {
-  const fake = createFakeHardware({ allowLocal: config['serial.allow_local'] })
-  const ipmi = createIpmiHardware({ config, log })
+export function createHardware({ config, log, wiring }: HardwareDeps): Hardware {
+  const networks = wiring ? [createSwitchNetwork(wiring)] : []
+  const fake = createFakeHardware({ allowLocal: config['serial.allow_local'] }, networks)
+  const ipmi = createIpmiHardware({ config, log, networks })
   return createRegistry([fake, ipmi.type], () => ipmi.close())
 }

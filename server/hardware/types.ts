@@ -1,8 +1,8 @@
 /** What hardware types and their interfaces are: small objects of functions over a node. Names are Ironic's. */
 import type { Selectable } from 'kysely'
-import type { MachineChanges, NodesTable } from '../store/index.ts'
+import type { MachineChanges, NetworkRole, NodesTable } from '../store/index.ts'
 
-export type { BiosSetting, FirmwareComponent, MachineChanges } from '../store/index.ts'
+export type { BiosSetting, FirmwareComponent, MachineChanges, NetworkRole } from '../store/index.ts'
 
 export const interfaceTypes = [
   'bios',
@@ -228,6 +228,12 @@ export interface NetworkInterface extends Implementation {
   detachVif?(node: Node, id: string, bounds: Bounds): Promise<MachineChanges>
   /** Takes every VIF off, when a tenant's use of the node ends. */
   releaseVifs?(node: Node, bounds: Bounds): Promise<MachineChanges>
+  /**
+   * Puts the node's ports into the networks of a role, and returns once they have been seen to be there. Left out
+   * where networks are set by hand.
+   * @throws LeaseholdError when that cannot be verified.
+   */
+  enter?(node: Node, role: NetworkRole, bounds: Bounds): Promise<void>
 }
 
 export const httpMethods = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const

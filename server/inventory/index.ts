@@ -18,6 +18,7 @@ export {
   insertChassis,
   listChassis,
 } from './chassis.sql.ts'
+export { choosePort, type VifPlace, vifOf, type WantedVif } from './choose-port.ts'
 export {
   type Conductor,
   type ConductorDirectory,

@@ -1,5 +1,7 @@
 /** Networks: switches, VLANs, and what is wanted of each switch port. */
 
+export { linksOfNode, type NodeLink, roleOfNode } from './links.sql.ts'
+export { createNetworking } from './networking.ts'
 export {
   changeNetwork,
   changePort,
@@ -44,4 +46,5 @@ export {
   type SwitchChanges,
   type SwitchPortRow,
 } from './switches.sql.ts'
+export type { Networking, OpenSwitch, SwitchHandle, Wiring } from './types.ts'
 export { type Credentials, openVault, type Vault } from './vault.ts'

@@ -112,9 +112,9 @@ describe('the operator', () => {
     expect(
       (await printed(demo.stranger, 'network show campus'))['provider:segmentation_id'] ?? null,
     ).toBeNull()
-    expect(await refused(demo.stranger, 'network create mine --provider-segment 101')).toMatch(
-      /disallowed by policy/,
-    )
+    expect(
+      await refused(demo.stranger, 'network create mine --provider-network-type vlan --provider-segment 101'),
+    ).toMatch(/disallowed by policy/)
     await demo.admin.run('network set campus --no-share')
     expect(await printed(demo.stranger, 'network list')).toEqual([])
     await demo.admin.run('network delete campus theirs')

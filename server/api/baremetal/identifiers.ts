@@ -31,6 +31,7 @@ const reservedNodeNames = new Set([
   'ports',
   'portgroups',
   'vifs',
+  'networking',
   'volume',
   'traits',
   'bios',

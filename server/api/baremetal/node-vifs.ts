@@ -4,6 +4,7 @@ import { LeaseholdError } from '../../errors.ts'
 import { callOf } from '../../hardware/index.ts'
 import type { Node } from '../../inventory/index.ts'
 import type { ApiDeps } from '../deps.ts'
+import { checkVifCaller } from '../networking/node-networking.ts'
 import { lookupOf, normalUuid } from './identifiers.ts'
 import { nodeFor } from './node-access.ts'
 import { askMachine, changeMachineNow, requireDriven } from './node-machine.ts'
@@ -46,6 +47,7 @@ export function vifRoutes(deps: ApiDeps): Route[] {
         const node = await nodeOf(call, 'baremetal:node:vif:attach')
         const vif = call.body as Record<string, unknown>
         checkVif(vif, call.version)
+        await checkVifCaller(deps, call, node, String(vif.id))
         const attach = callOf(node, network(node), 'attachVif', 'vif_attach')
         const rules = ['baremetal:node:vif:attach'] as const
         await changeMachineNow(deps, call, node, rules, async (current, bounds) => ({

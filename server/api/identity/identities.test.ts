@@ -295,7 +295,11 @@ describe('a tenant', () => {
   test('finds in lists only itself, its projects and assignments', async () => {
     expect(names((await send('GET', '/projects', strange)).body.projects)).toEqual(['stranger'])
     expect(names((await send('GET', '/users', strange)).body.users)).toEqual(['strange'])
-    expect((await send('GET', '/projects?name=lessee', strange)).body.projects).toEqual([])
+    const [theirs, nobodys] = [
+      await send('GET', '/projects?name=lessee', strange),
+      await send('GET', '/projects?name=nonesuch', strange),
+    ]
+    expect([theirs.status, theirs.body]).toEqual([403, nobodys.body])
     expect((await send('GET', '/users?name=lena', strange)).body.users).toEqual([])
     const assignments = (await send('GET', '/role_assignments?include_names', strange)).body.role_assignments
     expect(assignments.map((each: { user: { name: string } }) => each.user.name)).toEqual(['strange'])

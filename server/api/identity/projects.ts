@@ -8,6 +8,7 @@ import {
   type Project,
   updateProject,
 } from '../../access/index.ts'
+import { LeaseholdError } from '../../errors.ts'
 import { type Call, listOf, type Route, requireAdmin, text, truth } from './routes.ts'
 import { type ChangedProject, changedProjectBody, type NewProject, newProjectBody } from './schemas.ts'
 
@@ -29,6 +30,13 @@ export const projectRoutes: readonly Route[] = [
               name: text(query.name),
               enabled: truth(query.enabled),
             })
+      // As Keystone has it, and the same whether there is such a project or not: clients then take an id at its word,
+      // so that a tenant can name another in what it shares.
+      if (found.length === 0 && text(query.name) !== undefined && !call.viewer.seesAll)
+        throw new LeaseholdError(
+          'forbidden',
+          'You are not authorized to perform the requested action: identity:list_projects.',
+        )
       return projectList(call, found)
     },
   },

@@ -113,6 +113,7 @@ export const nodeRequests: PolicyRequest[] = [
   does('POST', '/vmedia', 'vmedia:attach', { device_type: 'cdrom', image_url: 'http://127.0.0.1/x.iso' }),
   does('DELETE', '/vmedia', 'vmedia:detach'),
   reads('/vifs', 'vif:list'),
+  reads('/networking', 'vif:list'),
   does('POST', '/vifs', 'vif:attach', { id: '6ccd1e7a-0000-4000-8000-0000000000ff' }),
   does('DELETE', '/vifs/:vif', 'vif:detach'),
   reads('/traits', 'traits:list'),

@@ -14,6 +14,7 @@ import { createTcpConsole } from '../serial/tcp.ts'
 import {
   type HardwareType,
   type InspectInterface,
+  type NetworkInterface,
   type PowerInterface,
   powerTargets,
   type RaidInterface,
@@ -69,7 +70,10 @@ const rescue: RescueInterface = {
 const raid: RaidInterface = { ...fake('raid'), logicalDiskProperties, checkConfig: checkRaidConfig }
 
 /** The defaults (first of each) are those of Ironic with every fake interface enabled. */
-export const createFakeHardware = (serial: SerialDeps): HardwareType => ({
+export const createFakeHardware = (
+  serial: SerialDeps,
+  networks: readonly NetworkInterface[] = [],
+): HardwareType => ({
   name: 'fake-hardware',
   interfaces: {
     bios: [fake('bios'), absent('bios')],
@@ -79,7 +83,7 @@ export const createFakeHardware = (serial: SerialDeps): HardwareType => ({
     firmware: [fake('firmware'), absent('firmware')],
     inspect: [inspect, noInspect],
     management: [management, noopManagement],
-    network: [noopNetwork, network],
+    network: [noopNetwork, network, ...networks],
     power: [power],
     raid: [raid, absent('raid')],
     rescue: [rescue, noRescue],

@@ -6,7 +6,7 @@ import type { Config } from '../../config.ts'
 import { absent, noInspect, noop, noopDeploy, noopManagement, noopNetwork, noRescue } from '../absent.ts'
 import { createSshConsole } from '../serial/ssh.ts'
 import { createTcpConsole } from '../serial/tcp.ts'
-import type { HardwareType } from '../types.ts'
+import type { HardwareType, NetworkInterface } from '../types.ts'
 import { createAskBmc } from './bmc.ts'
 import { createIpmiConsole } from './console.ts'
 import { createIpmiManagement } from './management.ts'
@@ -19,7 +19,16 @@ export interface IpmiHardware {
 }
 
 /** The hardware type and its client, which opens its socket at the first request. */
-export function createIpmiHardware({ config, log }: { config: Config; log: Logger }): IpmiHardware {
+export function createIpmiHardware({
+  config,
+  log,
+  networks = [],
+}: {
+  config: Config
+  log: Logger
+  /** Network interfaces besides `noop`. */
+  networks?: readonly NetworkInterface[]
+}): IpmiHardware {
   const commandTimeoutMs = config['ipmi.command_timeout_ms']
   const client = createIpmiClient({
     maxConcurrent: config['ipmi.max_concurrent'],
@@ -48,7 +57,7 @@ export function createIpmiHardware({ config, log }: { config: Config; log: Logge
         firmware: [absent('firmware')],
         inspect: [noInspect],
         management: [createIpmiManagement(ask), noopManagement],
-        network: [noopNetwork],
+        network: [noopNetwork, ...networks],
         power: [createIpmiPower(ask)],
         raid: [absent('raid')],
         rescue: [noRescue],

@@ -1,4 +1,5 @@
 /** Adopt: a machine that runs its instance already; it is asked for its power state and left alone. */
+import { enterNetworks } from '../networks.ts'
 import type { Workflow } from '../run.ts'
 
 export const adopt: Workflow = async (run) => {
@@ -8,5 +9,6 @@ export const adopt: Workflow = async (run) => {
     if (state === 'error') throw new Error('the machine says that its power is in error')
     return state
   })
+  await enterNetworks(run, 'tenant')
   return { end: 'done', changes: { power_state: powerState } }
 }

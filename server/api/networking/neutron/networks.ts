@@ -9,15 +9,17 @@ import {
 } from '../../../networking/index.ts'
 import { network as resource } from './resources.ts'
 import { allows, answer, type Call, ownRowFor, projectOf, type Route, requireRule } from './routes.ts'
-import { description, ignored, name, nullable, optional, project } from './schemas.ts'
+import { description, ignored, name, nullable, number, optional, project, readNumber } from './schemas.ts'
 
+const mtuBounds = [576, 16_000] as const
+const vlanBounds = [1, 4094] as const
 const fields = {
   name: optional(name),
   description: optional(description),
   admin_state_up: optional(Type.Boolean()),
   shared: optional(Type.Boolean()),
   'router:external': optional(Type.Boolean()),
-  mtu: optional(Type.Integer({ minimum: 576, maximum: 16_000 })),
+  mtu: optional(number(...mtuBounds)),
   ...ignored,
 }
 const body = Type.Object(
@@ -26,7 +28,7 @@ const body = Type.Object(
     ...project,
     'provider:network_type': optional(nullable(Type.Literal('vlan'))),
     'provider:physical_network': optional(nullable(Type.String({ minLength: 1, maxLength: 64 }))),
-    'provider:segmentation_id': optional(nullable(Type.Integer({ minimum: 1, maximum: 4094 }))),
+    'provider:segmentation_id': optional(nullable(number(...vlanBounds))),
   },
   { additionalProperties: false },
 )
@@ -64,7 +66,7 @@ export const networkRoutes: readonly Route[] = [
 async function create(call: Call): Promise<unknown> {
   requireRule(call, 'leasehold:network:create')
   const given = (call.body as { network: NetworkBody }).network
-  const vlan = given['provider:segmentation_id'] ?? undefined
+  const vlan = readNumber('provider:segmentation_id', given['provider:segmentation_id'], ...vlanBounds)
   const physicalNetwork = given['provider:physical_network'] ?? undefined
   const restricted = ['shared', 'router:external'] as const
   if (vlan !== undefined || physicalNetwork !== undefined || given['provider:network_type'])
@@ -110,8 +112,8 @@ function requirePublic(call: Call, row: NeutronRow, given: NetworkBody): void {
 }
 
 const columnsOf = ({ name, description, admin_state_up, mtu }: NetworkBody) => ({
+  ...(mtu === undefined ? {} : { mtu: readNumber('mtu', mtu, ...mtuBounds) as number }),
   ...(name === undefined ? {} : { name }),
   ...(description === undefined ? {} : { description }),
   ...(admin_state_up === undefined ? {} : { admin_state_up }),
-  ...(mtu === undefined ? {} : { mtu }),
 })

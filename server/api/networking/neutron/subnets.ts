@@ -4,7 +4,7 @@ import { type Static, Type } from 'typebox'
 import { changeSubnet, deleteSubnet, insertSubnet } from '../../../networking/index.ts'
 import { network, subnet as resource } from './resources.ts'
 import { answer, type Call, invalid, ownRowFor, type Route, requireRule, rowFor } from './routes.ts'
-import { description, name, nullable, optional, project, uuid } from './schemas.ts'
+import { description, name, nullable, number, optional, project, uuid } from './schemas.ts'
 
 const ip = Type.String({ maxLength: 45, pattern: '^[0-9a-fA-F.:]+$' })
 const cidr = Type.String({ maxLength: 49, pattern: '^[0-9a-fA-F.:]+/[0-9]{1,3}$' })
@@ -29,7 +29,7 @@ const body = Type.Object(
     ...project,
     network_id: uuid,
     cidr,
-    ip_version: optional(Type.Union([Type.Literal(4), Type.Literal(6)])),
+    ip_version: optional(number(4, 6)),
   },
   { additionalProperties: false },
 )
@@ -76,7 +76,7 @@ async function create(call: Call): Promise<unknown> {
   const of = await rowFor(call, network, given.network_id)
   requireRule(call, 'leasehold:network:update', of)
   const version = isIP(given.cidr.split('/')[0] ?? '')
-  if (version === 0 || (given.ip_version ?? version) !== version)
+  if (version === 0 || Number(given.ip_version ?? version) !== version)
     throw invalid(
       `Invalid input for cidr. Reason: '${given.cidr}' is not a valid IPv${given.ip_version ?? 4} subnet.`,
     )

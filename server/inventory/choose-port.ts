@@ -1,7 +1,7 @@
 /** Which port or port group of a node a VIF goes to, when whoever attaches it leaves the choice to the service. */
 import type { Selectable } from 'kysely'
-import { LeaseholdError } from '../../errors.ts'
-import type { PortgroupsTable, PortsTable } from '../../store/index.ts'
+import { LeaseholdError } from '../errors.ts'
+import type { PortgroupsTable, PortsTable } from '../store/index.ts'
 
 type PortRow = Pick<
   Selectable<PortsTable>,

@@ -1,0 +1,77 @@
+/** A node's networks as they are on the switches, and whether a caller may attach what it names. Leasehold's own. */
+import { LeaseholdError } from '../../errors.ts'
+import type { Node } from '../../inventory/index.ts'
+import { findNeutron, linksOfNode, type NodeLink, roleOfNode, type Visible } from '../../networking/index.ts'
+import { isoTime } from '../baremetal/fields.ts'
+import { normalUuid } from '../baremetal/identifiers.ts'
+import { nodeFor } from '../baremetal/node-access.ts'
+import type { Call, Route } from '../baremetal/routes.ts'
+import type { ApiDeps } from '../deps.ts'
+
+export function nodeNetworkingRoutes(deps: ApiDeps): Route[] {
+  return [
+    {
+      method: 'GET',
+      path: '/nodes/:node/networking',
+      summary: "Show what is wanted of a node's switch ports, and whether they are so (Leasehold’s own)",
+      rules: ['baremetal:node:get', 'baremetal:node:vif:list'],
+      ok: 200,
+      handler: async (call) => {
+        const node = await nodeFor(deps, call, call.params.node as string, 'baremetal:node:vif:list')
+        const links = await linksOfNode(deps.db, node.uuid)
+        return {
+          node: node.uuid,
+          interface: node.interfaces.network ?? null,
+          role: await roleOfNode(deps.db, node.uuid),
+          verified: links.every(({ verified, drift }) => verified && drift === null),
+          links: links.map(show),
+        }
+      },
+    },
+  ]
+}
+
+const show = (link: NodeLink): Record<string, unknown> => ({
+  port_uuid: link.port_uuid,
+  switch: link.switch,
+  switch_port: link.switch_port,
+  wanted: withoutVlan(link.wanted),
+  verified: link.verified,
+  verified_at: isoTime(link.verified_at),
+  error: link.error,
+  drift: link.drift,
+})
+
+/** Which VLAN a network has is the operator's to know. */
+const withoutVlan = (wanted: NodeLink['wanted']): Record<string, unknown> =>
+  wanted.mode === 'idle' ? wanted : { ...wanted, vlan: undefined }
+
+/**
+ * Whether the caller may use the port or network that it wants to attach to a node with switched networks. Whether
+ * the node's tenant may is judged where it is attached.
+ * @throws LeaseholdError 'invalid', the same for what is absent and what is another's.
+ */
+export async function checkVifCaller(deps: ApiDeps, call: Call, node: Node, id: string): Promise<void> {
+  if (node.interfaces.network !== 'switch') return
+  const uuid = normalUuid(id)
+  if (uuid && (await finds(deps, call, uuid))) return
+  throw new LeaseholdError(
+    'invalid',
+    `VIF ${id} could not be found: name a port, or a network, that the node's tenant may use.`,
+  )
+}
+
+async function finds(deps: ApiDeps, call: Call, uuid: string): Promise<boolean> {
+  const seen = (kind: 'network' | 'network_port'): Visible | undefined => {
+    if (deps.policy.allows(`leasehold:${kind}:list_all`, call.caller)) return { kind: 'all' }
+    const { projectId } = call.caller
+    return projectId === null || !deps.policy.allows(`leasehold:${kind}:list`, call.caller)
+      ? undefined
+      : { kind: 'project', projectId }
+  }
+  const [ports, networks] = [seen('network_port'), seen('network')]
+  return (
+    (ports !== undefined && (await findNeutron(deps.db, 'ports', ports, uuid)) !== undefined) ||
+    (networks !== undefined && (await findNeutron(deps.db, 'networks', networks, uuid)) !== undefined)
+  )
+}

@@ -1,0 +1,52 @@
+/** Which process talks to which switch: a lease in PostgreSQL, with a fencing number for each. */
+import { sql } from 'kysely'
+import type { Db } from '../store/index.ts'
+import type { Switch } from './switches.sql.ts'
+
+/** Silence after which others take a keeper's switches, milliseconds. */
+export const silentMs = 20_000
+
+/** Takes switches that nobody keeps. */
+export async function takeSwitches(db: Db, keeper: string): Promise<Switch[]> {
+  const { rows } = await sql<Switch>`
+    UPDATE switches SET keeper = ${keeper}, fence = fence + 1, keeper_beat_at = now()
+    WHERE id IN (
+      SELECT id FROM switches
+      WHERE keeper IS NULL OR keeper_beat_at < now() - make_interval(secs => ${silentMs / 1000})
+      ORDER BY id LIMIT 500 FOR UPDATE SKIP LOCKED)
+    RETURNING *`.execute(db)
+  return rows
+}
+
+/** Says that the keeper lives. @returns the switches that it has still, as they are now. */
+export async function beat(db: Db, keeper: string): Promise<Switch[]> {
+  const { rows } = await sql<Switch>`
+    UPDATE switches SET keeper_beat_at = now() WHERE keeper = ${keeper} RETURNING *`.execute(db)
+  return rows
+}
+
+/** Gives all up; the next need not wait. */
+export async function leave(db: Db, keeper: string): Promise<void> {
+  await db.updateTable('switches').set({ keeper: null }).where('keeper', '=', keeper).execute()
+}
+
+/** Whoever keeps a switch, as every write of its keeper proves it. */
+export interface Held {
+  switchId: string
+  keeper: string
+  fence: string
+}
+
+export const heldNow = ({ switchId, keeper, fence }: Held) =>
+  sql<boolean>`EXISTS (SELECT FROM switches WHERE id = ${switchId} AND keeper = ${keeper} AND fence = ${fence})`
+
+/** Notes how a switch is. */
+export async function noteSwitch(db: Db, held: Held, state: 'ok' | 'unreachable', reason: string | null) {
+  await db
+    .updateTable('switches')
+    .set({ state, reason, checked_at: sql<Date>`now()` })
+    .where('id', '=', held.switchId)
+    .where('keeper', '=', held.keeper)
+    .where('fence', '=', held.fence)
+    .execute()
+}
