@@ -369,6 +369,11 @@ const options = {
     1000,
     'wait before a switch is tried again, milliseconds; doubled each time, up to 30 s',
   ),
+  'networking.switches_file': option(
+    optionalPath,
+    undefined,
+    'YAML with switches, their ports and VLAN pools, which are put into the database at each start',
+  ),
   'networking.quota_networks': option(integer(0), 100, 'networks of one project at most'),
   'networking.quota_ports': option(integer(0), 500, 'ports of networks of one project at most'),
   'console.tcp_sources': option(

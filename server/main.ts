@@ -11,6 +11,7 @@ import {
   watchPolicy,
 } from './access/index.ts'
 import { createApp } from './api/app.ts'
+import { applySwitchesFile, SwitchesFileError } from './api/networking/switches-file.ts'
 import { type Config, ConfigError, helpText, loadConfig } from './config.ts'
 import {
   createConsoles,
@@ -63,13 +64,13 @@ async function main(args: readonly string[]): Promise<void> {
   try {
     await run(config)
   } catch (error) {
-    fail(error, error instanceof PolicyFileError ? 2 : 1)
+    fail(error, error instanceof PolicyFileError || error instanceof SwitchesFileError ? 2 : 1)
   }
 }
 
 /** An expected failure is said in a sentence; anything else with its stack, for whoever mends it. */
 function fail(error: unknown, code: number): never {
-  const expected = [ConfigError, AlreadyRunningError, PolicyFileError, StartError].some(
+  const expected = [ConfigError, AlreadyRunningError, PolicyFileError, SwitchesFileError, StartError].some(
     (kind) => error instanceof kind,
   )
   const text = messageOf(error)
@@ -191,6 +192,8 @@ async function run(config: Config): Promise<void> {
     opened.push({ name: 'hardware', close: () => hardware.close() })
     await provisioner.start()
     opened.push({ name: 'provisioner', close: () => provisioner.stop() })
+    const switchesFile = config['networking.switches_file']
+    if (switchesFile !== undefined) await applySwitchesFile({ db, vault }, switchesFile)
     await networking.start()
     opened.push({ name: 'networking', close: () => networking.stop() })
     allocator.start()

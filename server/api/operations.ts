@@ -2,6 +2,7 @@
 import type { FastifyInstance } from 'fastify'
 import { sql } from 'kysely'
 import { collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import { countLinks } from '../networking/index.ts'
 import type { ApiDeps } from './deps.ts'
 
 /** Adds `/healthz`, `/readyz` and `/metrics`. They tell nothing of any tenant. */
@@ -30,6 +31,26 @@ export function registerOperations(app: FastifyInstance, deps: ApiDeps): void {
     registers: [registry],
     collect() {
       this.set(deps.consoles.census().watchers)
+    },
+  })
+  new Gauge({
+    name: 'leasehold_switches',
+    help: 'Switches that this process keeps, by whether they answer.',
+    labelNames: ['state'],
+    registers: [registry],
+    collect() {
+      const { switches, unreachable } = deps.networking.census()
+      this.set({ state: 'ok' }, switches - unreachable)
+      this.set({ state: 'unreachable' }, unreachable)
+    },
+  })
+  new Gauge({
+    name: 'leasehold_switch_ports',
+    help: 'Switch ports of nodes by how they are: as wanted, not yet, or changed by somebody else. Of all processes.',
+    labelNames: ['state'],
+    registers: [registry],
+    async collect() {
+      for (const [state, count] of Object.entries(await countLinks(deps.db))) this.set({ state }, count)
     },
   })
   app.addHook('onResponse', async (request, reply) => {

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto'
 import pg from 'pg'
 import { messageOf } from '../errors.ts'
 import { type Actor, type ActorDeps, startActor } from './actor.ts'
-import { beat, leave, silentMs, takeSwitches } from './keepers.sql.ts'
+import { beat, leave, takeSwitches } from './keepers.sql.ts'
 import { quarantineUnverified } from './links.sql.ts'
 import { setRoles } from './roles.sql.ts'
 import type { Switch } from './switches.sql.ts'
@@ -16,14 +16,22 @@ export interface Keeper {
 
 /** How often what is wanted is looked at, besides at once when the database tells of a change, milliseconds. */
 const turnMs = 1_000
-/** How old the last proof of the lease may be for anything to be sent to a switch. */
-const trustMs = silentMs / 4
+/** Silence after which others take a keeper's switches, milliseconds. */
+const usualSilenceMs = 20_000
 /** How often roles, VLANs and what else needs no hurry are looked at. */
 const slowMs = 10_000
 const channel = 'leasehold_networking'
 
-export function startKeeper(deps: Omit<ActorDeps, 'leaseHolds'>, databaseUrl: string): Keeper {
-  const { db, config, log } = deps
+export interface KeeperDeps extends Omit<ActorDeps, 'leaseHolds'> {
+  databaseUrl: string
+  /** For tests, which have no time. */
+  silentMs?: number
+}
+
+export function startKeeper(deps: KeeperDeps): Keeper {
+  const { db, databaseUrl, config, log, silentMs = usualSilenceMs } = deps
+  // How old the last proof of the lease may be for anything to be sent to a switch.
+  const trustMs = silentMs / 4
   const id = randomUUID()
   const actors = new Map<string, { actor: Actor; fence: string }>()
   let provenAt = 0
@@ -60,7 +68,7 @@ export function startKeeper(deps: Omit<ActorDeps, 'leaseHolds'>, databaseUrl: st
     // As of before the question: the lease holds from then on.
     provenAt = startedAt
     await adopt(rows)
-    await adopt(await takeSwitches(db, id), false)
+    await adopt(await takeSwitches(db, id, silentMs), false)
     const quarantined = await quarantineUnverified(db, config['networking.isolation_timeout_seconds'])
     if (quarantined.length > 0)
       log.error({ nodes: quarantined }, 'nodes that could not be verified to be isolated are in maintenance')

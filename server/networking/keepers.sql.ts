@@ -3,11 +3,8 @@ import { sql } from 'kysely'
 import type { Db } from '../store/index.ts'
 import type { Switch } from './switches.sql.ts'
 
-/** Silence after which others take a keeper's switches, milliseconds. */
-export const silentMs = 20_000
-
-/** Takes switches that nobody keeps. */
-export async function takeSwitches(db: Db, keeper: string): Promise<Switch[]> {
+/** Takes switches that nobody keeps, or whose keeper has been silent for so long. */
+export async function takeSwitches(db: Db, keeper: string, silentMs: number): Promise<Switch[]> {
   const { rows } = await sql<Switch>`
     UPDATE switches SET keeper = ${keeper}, fence = fence + 1, keeper_beat_at = now()
     WHERE id IN (

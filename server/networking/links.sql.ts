@@ -165,3 +165,13 @@ export async function roleOfNode(db: Db, nodeUuid: string): Promise<string | nul
     .executeTakeFirst()
   return row?.role ?? null
 }
+
+/** How many switch ports are as wanted, not yet, or changed by somebody else. */
+export async function countLinks(db: Db): Promise<Record<'verified' | 'pending' | 'drifted', number>> {
+  const { rows } = await sql<Record<'verified' | 'pending' | 'drifted', number>>`
+    SELECT (count(*) FILTER (WHERE generation = verified_generation AND drift IS NULL))::int AS verified,
+      (count(*) FILTER (WHERE generation > verified_generation))::int AS pending,
+      (count(*) FILTER (WHERE generation = verified_generation AND drift IS NOT NULL))::int AS drifted
+    FROM switch_links`.execute(db)
+  return rows[0] ?? { verified: 0, pending: 0, drifted: 0 }
+}

@@ -12,7 +12,7 @@ export function createNetworking(deps: NetworkingDeps): Networking {
     ...createWiring(deps),
     async start() {
       await setRoles(deps.db, deps.config, log)
-      keeper ??= startKeeper({ ...deps, log, open: deps.open ?? openSwitch }, deps.databaseUrl)
+      keeper ??= startKeeper({ ...deps, log, open: deps.open ?? openSwitch })
     },
     async stop() {
       const stopping = keeper

@@ -54,4 +54,6 @@ export interface NetworkingDeps {
   vault: Vault
   /** Opens a switch; the library's own when left out. */
   open?: OpenSwitch
+  /** Silence after which a keeper of switches is dead, milliseconds; 20,000 when left out. */
+  silentMs?: number
 }

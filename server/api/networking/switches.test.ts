@@ -1,6 +1,10 @@
 /** Switches, their ports and VLAN pools, as the operator has them. */
+import { mkdtemp, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { faultOf, type TestApi, testApi } from '../testing.ts'
+import { applySwitchesFile } from './switches-file.ts'
 
 let api: TestApi
 beforeAll(async () => {
@@ -42,6 +46,12 @@ describe('a switch', () => {
       username: 'leasehold',
       password: secret,
     })
+  })
+
+  it('is counted in metrics, with its ports', async () => {
+    const { text } = await api.as(null, 'GET', '/metrics')
+    expect(text).toMatch(/leasehold_switch_ports\{state="pending"\} 0/)
+    expect(text).toMatch(/leasehold_switches\{state="unreachable"\} 0/)
   })
 
   it('is changed by JSON PATCH; its credentials stay unless they are named', async () => {
@@ -110,5 +120,55 @@ describe('a VLAN pool', () => {
     await newSwitch({ quarantine_vlan: 997 })
     const pool = await admin('POST', '/vlan_pools', { name: 'c', ranges: '990-999' })
     expect([pool.status, faultOf(pool.body)]).toEqual([409, expect.stringMatching(/VLAN 99[78]/)])
+  })
+})
+
+describe('the file of switches', () => {
+  const write = async (text: string): Promise<string> => {
+    const path = join(await mkdtemp(join(tmpdir(), 'switches-')), 'switches.yaml')
+    await writeFile(path, text)
+    return path
+  }
+
+  it('is put into the database, and put again changes nothing but what it says', async () => {
+    const path = await write(`
+vlan_pools:
+  - { name: from-file, physical_network: hall-2, ranges: 200-209 }
+switches:
+  - name: tor-file
+    driver: openvswitch
+    address: unix:/run/db.sock
+    physical_network: hall-2
+    quarantine_vlan: 3000
+    credentials: { username: a, password: ${secret} }
+    ports:
+      Ethernet1/1: { kind: node, owner: "*", mtu: 9000 }
+      Ethernet1/2: { kind: uplink }
+`)
+    for (let times = 0; times < 2; times++) {
+      await applySwitchesFile(api.deps, path)
+      expect((await admin('GET', '/switches/tor-file')).body).toMatchObject({
+        quarantine_vlan: 3000,
+        has_credentials: true,
+      })
+      expect((await admin('GET', '/switches/tor-file/ports')).body.ports).toMatchObject([
+        { name: 'Ethernet1/1', kind: 'node', owner: '*', mtu: 9000 },
+        { name: 'Ethernet1/2', kind: 'uplink' },
+      ])
+      expect((await admin('GET', '/vlan_pools/from-file')).body).toMatchObject({ free: 10 })
+    }
+  })
+
+  it.each([
+    ['no YAML', 'a: [', /switches.yaml/],
+    ['an unknown word', 'switchs: []', /switchs/],
+    [
+      'a wrong kind of port',
+      'switches: [{name: a, driver: b, address: c, quarantine_vlan: 1, ports: {x: {kind: trunk}}}]',
+      /kind/,
+    ],
+    ['a range that is none', 'vlan_pools: [{name: z, ranges: 5-1}]', /5-1/],
+  ])('with %s is refused, and says where', async (_, text, words) => {
+    await expect(applySwitchesFile(api.deps, await write(text))).rejects.toThrow(words)
   })
 })

@@ -157,7 +157,11 @@ async function portFor(deps: ApiDeps, call: Call): Promise<SwitchPortRow> {
 }
 
 /** The columns of a switch that a body has; credentials are sealed for it. */
-function columnsOf(deps: ApiDeps, uuid: string, input: SwitchInput): Omit<SwitchChanges, 'credentials'> {
+export function columnsOf(
+  deps: Pick<ApiDeps, 'vault'>,
+  uuid: string,
+  input: SwitchInput,
+): Omit<SwitchChanges, 'credentials'> {
   const { credentials, chassis_ids, trust, options, ...plain } = input
   return {
     ...plain,
@@ -172,7 +176,8 @@ function columnsOf(deps: ApiDeps, uuid: string, input: SwitchInput): Omit<Switch
   }
 }
 
-const usual = { chassis_ids: [], physical_network: 'default', trust: {}, options: {} }
+/** What a switch is that says nothing else. */
+export const usual = { chassis_ids: [], physical_network: 'default', trust: {}, options: {} }
 
 async function create(deps: ApiDeps, call: Call): Promise<unknown> {
   requireRule(deps, call, 'leasehold:switch:create')
