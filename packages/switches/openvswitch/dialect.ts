@@ -3,12 +3,13 @@ import { SwitchError } from '../errors.ts'
 import { orderedSteps } from '../steps.ts'
 import type { Operation, OvsdbReply, OvsdbRequest } from '../transports/ovsdb.ts'
 import type { Dialect, PortState, SwitchState, SwitchTarget, Verdict } from '../types.ts'
-import { type Names, render } from './render.ts'
+import { type Names, render, renderBack } from './render.ts'
 import { leftoversOf, membershipOf, type PortRow, type Rows, readRows } from './rows.ts'
 
 /**
  * `target.settings.bridge` names the bridge whose ports are switch ports. A port that is down is in a second bridge,
- * `settings.parking` or `<bridge>-idle`, that forwards nothing: OVSDB itself cannot take a link down.
+ * `settings.parking` or `<bridge>-idle`, that forwards nothing: OVSDB itself cannot take a link down. A port that
+ * leaves a network is there for `settings.settleMs` (100) before it may enter another one.
  *
  * @throws SwitchError 'invalid'
  */
@@ -21,7 +22,10 @@ export function openvswitch(target: SwitchTarget): Dialect<OvsdbRequest, OvsdbRe
         'invalid',
         `settings.bridge and settings.parking are names of bridges, up to 15 characters; ${JSON.stringify(name)} is none`,
       )
-  const names: Names = { bridge, parking, lagName }
+  const settleMs = Number(target.settings?.settleMs ?? 100)
+  if (!Number.isInteger(settleMs) || settleMs < 0 || settleMs > 10_000)
+    throw new SwitchError('invalid', 'settings.settleMs is a number of milliseconds, up to 10000')
+  const names: Names = { bridge, parking, lagName, settleMs }
   /** A state's rows: what is written refers to rows by their UUIDs, which nobody outside needs to see. */
   const rowsOf = new WeakMap<SwitchState, Rows>()
   return {
@@ -58,6 +62,13 @@ export function openvswitch(target: SwitchTarget): Dialect<OvsdbRequest, OvsdbRe
       return render(steps, rows, names)
     },
     classify,
+    restore: (before, now, touched) => {
+      const [was, is] = [rowsOf.get(before), rowsOf.get(now)]
+      if (was === undefined || is === undefined)
+        throw new SwitchError('invalid', 'restore needs states that this dialect has read')
+      const lags = [...touched.removeLags].map(lagName)
+      return renderBack(new Set([...touched.ports.keys(), ...lags]), was, is, names)
+    },
     forbidden: (port) => (port === bridge || port === parking ? 'it is the bridge itself' : null),
     forbiddenVlan: () => null,
   }

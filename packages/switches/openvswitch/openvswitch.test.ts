@@ -59,3 +59,46 @@ it('a certificate is known by its authority as well as by its fingerprint', asyn
   await Promise.all([known.close(), stranger.close()])
   await Promise.all([ovs.close(), other.close()])
 })
+
+it('a port that leaves a network is parked until flows of before are gone, and only then enters another', async () => {
+  const ovs = await startSimulatedOvs()
+  const settings = { bridge: 'br0', settleMs: '150' }
+  const one = openSwitch(ovs.target({ settings }), { guard: guard(ovs) })
+  await one.apply({ ports: { eth1: intents.access(100), eth2: intents.access(100) } })
+  const seen: { what: string; at: number }[] = []
+  ovs.onPortState(({ port, untagged }) => seen.push({ what: `${port} ${untagged}`, at: Date.now() }))
+  await one.apply({ ports: { eth1: intents.access(200) } })
+  expect(seen.map(({ what }) => what)).toEqual(['eth1 null', 'eth1 200'])
+  expect((seen[1]?.at ?? 0) - (seen[0]?.at ?? 0)).toBeGreaterThanOrEqual(140)
+  await one.close()
+  await ovs.close()
+})
+
+it('if a port cannot enter the other network it is where it was, whatever that was', async () => {
+  const ovs = await startSimulatedOvs()
+  const one = openSwitch(ovs.target(), { guard: guard(ovs) })
+  // The bridge for ports that are down is there from now on.
+  await one.apply({ ports: { eth2: intents.idle() } })
+  for (const dirt of ['factory', 'trunk-all', 'stale'] as const)
+    for (const fault of ['refuse', 'drop'] as const) {
+      await ovs.makeDirty('eth1', dirt)
+      const before = ovs.config()
+      let struck = false
+      const strikes = (line: string) => {
+        const now = !struck && line.startsWith('{"op":"update","table":"Port"')
+        struck ||= now
+        return now
+      }
+      if (fault === 'refuse')
+        ovs.faults.refuse = ({ line }) => (strikes(line) ? 'constraint violation' : undefined)
+      else ovs.faults.drop = ({ line }) => strikes(line)
+      await expect(one.apply({ ports: { eth1: intents.access(100) } })).rejects.toMatchObject({
+        restored: true,
+      })
+      expect(struck).toBe(true)
+      expect(ovs.config()).toBe(before)
+      for (const name of ['refuse', 'drop'] as const) delete ovs.faults[name]
+    }
+  await one.close()
+  await ovs.close()
+})

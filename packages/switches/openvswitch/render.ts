@@ -1,4 +1,7 @@
-/** Steps as one OVSDB transaction: the rows as they will be, and a wait that holds only if nobody changed them since. */
+/**
+ * Steps as OVSDB transactions, one that takes ports out and one with all rows as they will be. Each has a wait that
+ * holds only if nobody changed the rows since they were read.
+ */
 import type { Operation, OvsdbRequest } from '../transports/ovsdb.ts'
 import type { Step } from '../types.ts'
 import { columnsFor, descriptionKey, type PortRow, type Rows, type Uuid } from './rows.ts'
@@ -10,26 +13,92 @@ type Draft = Omit<PortRow, 'uuid'> & {
   was: 'main' | 'parked' | null
 }
 
-export type Names = { bridge: string; parking: string; lagName: (group: number) => string }
+export type Names = {
+  bridge: string
+  parking: string
+  lagName: (group: number) => string
+  /** How long a port that leaves a network stays parked before it may come back. */
+  settleMs: number
+}
 
 export function render(steps: readonly Step[], rows: Rows, names: Names): OvsdbRequest[] {
   const drafts = draftsOf(rows, names)
-  const before = structuredClone(drafts)
   const interfaceOf = new Map([...rows.interfaces].map(([uuid, { name }]) => [name, uuid]))
   for (const step of steps) take(step, drafts, interfaceOf, names)
-  const changed = [...drafts.values()].filter(
-    (draft) => JSON.stringify(draft) !== JSON.stringify(before.get(draft.name)),
-  )
-  const parks = steps.some(({ kind }) => kind === 'down') || changed.some(({ bridge }) => bridge === 'parked')
   return [
-    ...(parks ? parkingRequests(rows, names) : []),
-    ...changed.flatMap((draft, index) => portRequests(draft, before.get(draft.name), index, names)),
+    ...requestsFor(drafts, rows, names),
     ...steps.flatMap((step) =>
       step.kind === 'settings' && step.set.description !== undefined
         ? [describeRequest(step.port, step.set.description)]
         : [],
     ),
   ]
+}
+
+/** Rows of these ports as they were, whatever that was. */
+export function renderBack(touched: Iterable<string>, before: Rows, now: Rows, names: Names): OvsdbRequest[] {
+  const drafts = draftsOf(now, names)
+  const old = draftsOf(before, names)
+  const described: OvsdbRequest[] = []
+  const descriptions = new Map(
+    [...now.interfaces.values()].map(({ name, description }) => [name, description]),
+  )
+  for (const name of touched) {
+    const was = old.get(name)
+    const is = drafts.get(name)
+    if (was) drafts.set(name, { ...was, uuid: is?.uuid ?? null, was: is?.was ?? null })
+    else if (is) is.bridge = null
+  }
+  for (const { name, description } of before.interfaces.values())
+    if ([...touched].includes(name) && descriptions.get(name) !== description)
+      described.push(describeRequest(name, description))
+  return [...requestsFor(drafts, now, names), ...described]
+}
+
+function requestsFor(drafts: Map<string, Draft>, rows: Rows, names: Names): OvsdbRequest[] {
+  const before = draftsOf(rows, names)
+  const changed = [...drafts.values()].filter(
+    (draft) => JSON.stringify(draft) !== JSON.stringify(before.get(draft.name)),
+  )
+  const leaving = changed.filter((draft) => leaves(draft, before.get(draft.name)))
+  for (const draft of leaving) draft.was = 'parked'
+  const parks = leaving.length > 0 || changed.some(({ bridge }) => bridge === 'parked')
+  return [
+    ...(parks ? parkingRequests(rows, names) : []),
+    ...leaving.map((draft) => leaveRequest(before.get(draft.name) as Draft, names)),
+    ...(leaving.length > 0 ? [settleRequest(names)] : []),
+    ...changed.flatMap((draft, index) => portRequests(draft, before.get(draft.name), index, names)),
+  ]
+}
+
+/**
+ * Whether a port that forwards gives up something. Such a port is parked in a transaction of its own first: the daemon
+ * says that it has taken a change over when flows of before still pass frames, for some milliseconds, and what it
+ * learns of addresses from those outlasts them. A port that stayed would get its old neighbours' frames for minutes.
+ */
+function leaves(draft: Draft, before: Draft | undefined): boolean {
+  if (before?.bridge !== 'main') return false
+  const { mode, tag, trunks, interfaces, bridge } = before
+  return (
+    draft.bridge !== bridge ||
+    JSON.stringify([draft.mode, draft.tag, draft.trunks]) !== JSON.stringify([mode, tag, trunks]) ||
+    interfaces.some((uuid) => !draft.interfaces.includes(uuid))
+  )
+}
+
+function leaveRequest(draft: Draft, names: Names): OvsdbRequest {
+  const reference = ['uuid', draft.uuid]
+  const parked: Draft = { ...draft, bridge: 'parked' }
+  return {
+    line: `port ${draft.name}: bridge=${names.parking}`,
+    port: draft.name,
+    operations: [expectation(draft), ...moveOperations(parked, reference, names)],
+    undo: moveOperations({ ...draft, was: 'parked' }, reference, names),
+  }
+}
+
+function settleRequest({ settleMs }: Names): OvsdbRequest {
+  return { line: `wait ${settleMs} ms for flows of before to be gone`, operations: [], settleMs }
 }
 
 function draftsOf(rows: Rows, { bridge, parking }: Names): Map<string, Draft> {
@@ -95,23 +164,28 @@ function portRequests(draft: Draft, before: Draft | undefined, index: number, na
     operations.push({ op: 'insert', table: 'Port', 'uuid-name': `port${index}`, row: rowOf(draft, true) })
   else if (before) {
     const where = [['name', '==', draft.name]]
-    const { mode, tag, trunks, interfaces } = before
-    const seen = columnsOf({ mode, tag, trunks, interfaces })
-    operations.push({
-      op: 'wait',
-      timeout: 0,
-      table: 'Port',
-      where,
-      columns: Object.keys(seen),
-      until: '==',
-      rows: [seen],
-    })
+    operations.push(expectation(before))
     if (draft.bridge !== null) {
       operations.push({ op: 'update', table: 'Port', where, row: rowOf(draft, draft.lacp !== before.lacp) })
     }
   }
   operations.push(...moveOperations(draft, reference, names))
   return [{ line: words(draft, names), port: draft.name, operations }]
+}
+
+/** Holds only if the row is as it was read. */
+function expectation({ name, mode, tag, trunks, interfaces }: Draft): Operation {
+  const seen = columnsOf({ mode, tag, trunks, interfaces })
+  const where = [['name', '==', name]]
+  return {
+    op: 'wait',
+    timeout: 0,
+    table: 'Port',
+    where,
+    columns: Object.keys(seen),
+    until: '==',
+    rows: [seen],
+  }
 }
 
 function rowOf(draft: Draft, withLag: boolean): Record<string, unknown> {

@@ -1,5 +1,6 @@
-/** OVSDB (RFC 7047): JSON-RPC over a Unix socket, TLS or TCP. What is sent together is one transaction. */
+/** OVSDB (RFC 7047): JSON-RPC over a Unix socket, TLS or TCP. What is sent together is a transaction. */
 import { Socket } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { SwitchError } from '../errors.ts'
 import type { Reply, Request, Session, SwitchTarget, Transport } from '../types.ts'
 import { isInsecure } from './host-key.ts'
@@ -7,7 +8,13 @@ import { createRpc, type Rpc } from './ovsdb-rpc.ts'
 import { connectTls } from './tls.ts'
 
 export type Operation = Readonly<Record<string, unknown>> & { op: string }
-export type OvsdbRequest = Request & { operations: readonly Operation[] }
+export type OvsdbRequest = Request & {
+  operations: readonly Operation[]
+  /** What came up to here is a transaction of its own; what follows comes so much later. */
+  settleMs?: number
+  /** Takes this back if a later transaction of the same sending is refused. */
+  undo?: readonly Operation[]
+}
 /** One result for each operation; `failed` if one of them is an error or found no row. */
 export type OvsdbReply = Reply & { results: readonly Readonly<Record<string, unknown>>[]; failed?: true }
 
@@ -62,15 +69,31 @@ async function openSocket(target: SwitchTarget, timeoutMs: number): Promise<Sock
 
 async function sessionOf(rpc: Rpc, timeoutMs: number): Promise<Session<OvsdbRequest, OvsdbReply>> {
   const progress = await followProgress(rpc, timeoutMs)
+  const takeBack = async (operations: readonly Operation[]) => {
+    const { replies, generation } = await transact(rpc, [{ line: 'undo', operations }], timeoutMs)
+    if (replies.some(({ failed }) => failed))
+      throw new SwitchError('unreachable', 'the first half of a refused change could not be taken back')
+    if (generation !== null) await progress.reached(generation, timeoutMs)
+  }
   return {
     alive: rpc.alive,
     close: async () => rpc.close('closed'),
     send: async (requests, _goOn, { timeoutMs: limit }) => {
       const until = Date.now() + limit
-      const { replies, generation } = await transact(rpc, requests, limit)
-      // The database has it; only when the daemon says so do frames go the new way.
-      if (generation !== null && !replies.some((reply) => reply.failed))
-        await progress.reached(generation, Math.max(1, until - Date.now()))
+      const replies: OvsdbReply[] = []
+      let undo: Operation[] = []
+      for (const part of partsOf(requests)) {
+        const { replies: some, generation } = await transact(rpc, part, Math.max(1, until - Date.now()))
+        replies.push(...some)
+        if (some.some((reply) => reply.failed)) {
+          if (undo.length > 0) await takeBack(undo)
+          break
+        }
+        // The database has it; only when the daemon says so do frames go the new way.
+        if (generation !== null) await progress.reached(generation, Math.max(1, until - Date.now()))
+        await sleep(part.at(-1)?.settleMs ?? 0)
+        undo = part.flatMap((request) => request.undo ?? [])
+      }
       return replies
     },
     watch: async (onChange) => {
@@ -95,6 +118,16 @@ async function sessionOf(rpc: Rpc, timeoutMs: number): Promise<Session<OvsdbRequ
       }
     },
   }
+}
+
+/** Requests that are a transaction together: each part but the last ends where something has to settle. */
+function partsOf(requests: readonly OvsdbRequest[]): OvsdbRequest[][] {
+  const parts: OvsdbRequest[][] = [[]]
+  for (const request of requests) {
+    parts.at(-1)?.push(request)
+    if (request.settleMs !== undefined) parts.push([])
+  }
+  return parts.filter((part) => part.length > 0)
 }
 
 /** Requests as one transaction; their operations' results handed back to each. */

@@ -87,7 +87,7 @@ export async function startSimulatedOvs(ports = 8): Promise<SimulatedOvs> {
       address: '127.0.0.1',
       port: server.port,
       trust: { certificates: [server.certificate.sha256] },
-      settings: { bridge: 'br0' },
+      settings: { bridge: 'br0', settleMs: '1' },
       ...overrides,
     }),
     ca: server.certificate.cert,
