@@ -15,6 +15,8 @@ export type NxapiOptions = {
   counts: Counts
   box: Box
   login: () => NexusUser
+  /** To be called after a change that no line of a user made. */
+  observe: () => void
 }
 
 type Call = { method: string; params: { cmd: string }; id: number; rollback?: string }
@@ -60,13 +62,16 @@ export async function startNxapiServer(options: NxapiOptions) {
 }
 
 async function runAll(
-  { login, box }: NxapiOptions,
+  { login, box, observe }: NxapiOptions,
   calls: Call[],
 ): Promise<Record<string, unknown>[] | null | undefined> {
   const user = login()
   const before = structuredClone(box.config)
   const configuring = calls.some((call) => call.rollback !== undefined)
-  if (configuring) await user.run('configure terminal')
+  if (configuring) {
+    const entered = await user.run('configure terminal')
+    if (entered === null || entered === undefined) return entered
+  }
   const answers: Record<string, unknown>[] = []
   for (const call of calls) {
     const outcome = await user.run(call.params.cmd)
@@ -75,7 +80,10 @@ async function runAll(
     if (outcome.failed) {
       const error = { code: -32602, message: 'Invalid params', data: { msg: `${outcome.text}\n` } }
       answers.push({ ...about, error })
-      if (call.rollback === 'rollback-on-error') box.config = before
+      if (call.rollback === 'rollback-on-error') {
+        box.config = before
+        observe()
+      }
       break
     }
     if (call.method === 'cli_ascii') answers.push({ ...about, result: { msg: outcome.text } })

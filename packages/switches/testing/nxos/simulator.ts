@@ -128,7 +128,7 @@ export async function startNexus(options: NexusOptions = {}): Promise<Nexus> {
       }
     },
   })
-  const api = await startNxapiServer({ username, password, faults, counts, login, box })
+  const api = await startNxapiServer({ username, password, faults, counts, login, box, observe })
   observe()
 
   const base = { address: '127.0.0.1', username, password }
