@@ -162,9 +162,10 @@ describe('the openstack client', () => {
       'baremetal',
       'identity',
       'lease',
+      'network',
     ])
-    expect(await asJson('leasehold', 'endpoint list')).toHaveLength(9)
-    expect(await asJson('leasehold', 'service list')).toHaveLength(3)
+    expect(await asJson('leasehold', 'endpoint list')).toHaveLength(12)
+    expect(await asJson('leasehold', 'service list')).toHaveLength(4)
     expect(await asJson('leasehold', 'region list')).toHaveLength(1)
     expect(names(await asJson('leasehold', 'domain list'))).toEqual(['Default'])
   })
