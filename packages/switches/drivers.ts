@@ -2,14 +2,17 @@
 import { plainShell } from './cli/shell.ts'
 import { eos } from './eos/dialect.ts'
 import { ios, iosShell } from './ios/dialect.ts'
+import { junos } from './junos/dialect.ts'
 import { nvue } from './nvue/dialect.ts'
 import { nxos } from './nxos/dialect.ts'
 import { nxosShell } from './nxos/shell.ts'
+import { openconfig } from './openconfig/dialect.ts'
 import { openvswitch } from './openvswitch/dialect.ts'
 import { os10 } from './os10/dialect.ts'
 import { sonic } from './sonic/dialect.ts'
 import { eapiTransport } from './transports/eapi.ts'
 import { execTransport } from './transports/exec.ts'
+import { netconfTransport } from './transports/netconf.ts'
 import { nxapiTransport } from './transports/nxapi.ts'
 import { ovsdbTransport } from './transports/ovsdb.ts'
 import { restTransport } from './transports/rest.ts'
@@ -23,6 +26,11 @@ export const drivers: Readonly<Record<string, Driver>> = {
   'cisco-nxos-ssh': driver(shellTransport(nxosShell), () => nxos),
   'cumulus-nvue': driver(restTransport({ root: '/nvue_v1', port: 8765, hello: '/revision/applied' }), nvue),
   'dell-os10-ssh': driver(shellTransport(plainShell), () => os10),
+  'junos-netconf': driver(netconfTransport({ requires: ['candidate:', 'confirmed-commit:'] }), junos),
+  'openconfig-netconf': driver(
+    netconfTransport({ requires: ['candidate:', 'confirmed-commit:1.1'] }),
+    openconfig,
+  ),
   openvswitch: driver(ovsdbTransport, openvswitch),
   'sonic-ssh': driver(execTransport, () => sonic),
 }
