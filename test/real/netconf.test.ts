@@ -129,7 +129,7 @@ describe("OpenConfig over NETCONF, with Debian's netconfd", () => {
       ]),
     ]
     expect((await ask({ do: 'edit-config', target: 'candidate', config })).errors).toEqual([])
-    expect((await ask({ do: 'commit', confirmed: { timeoutSeconds: 2 } })).errors).toEqual([])
+    expect((await ask({ do: 'commit', confirmed: { timeoutSeconds: 5 } })).errors).toEqual([])
     const up = async () => (await one.read(['eth1'])).ports.get('eth1')?.adminUp
     expect(await up()).toBe(false)
     // netconfd looks at its clock only when nobody asks it anything for a second.

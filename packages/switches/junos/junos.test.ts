@@ -89,7 +89,7 @@ describe('Junos', () => {
   })
 
   it('a client that is gone between commit and confirmation leaves the switch as it was, and nobody takes it for done before', async () => {
-    const { device, one, port } = await start({ secondMs: 20 })
+    const { device, one, port } = await start({ secondMs: 40 })
     const before = device.config()
     // It dies right after the commit: its connection is gone, and it never comes back to undo.
     const died = openSwitch(
@@ -102,7 +102,7 @@ describe('Junos', () => {
     const applying = died.apply(wanted).catch(() => undefined)
     await expect.poll(() => device.seen(port).untagged).toBe(200)
     await expect(one.read()).rejects.toMatchObject({ code: 'busy' })
-    await expect.poll(() => device.config(), { timeout: 10_000 }).toBe(before)
+    await expect.poll(() => device.config(), { timeout: 20_000 }).toBe(before)
     expect((await one.read([port])).ports.get(port)?.membership).toEqual({ mode: 'access', vlan: 100 })
     await applying
     expect(await one.apply(wanted)).toMatchObject({ verified: true })
