@@ -26,7 +26,7 @@ export type Changer = {
   settleSave: () => Promise<true | string>
 }
 
-type Attempt = { id: string; before: SwitchState; target: Target; committed: boolean }
+type Attempt = { id: string; before: SwitchState; target: Target; begun: boolean; committed: boolean }
 
 /** Errors that only a refusal makes. */
 const untouched: ReadonlySet<string> = new Set(['rejected', 'busy', 'unknown-port', 'missing-vlan'])
@@ -41,7 +41,13 @@ export function createChanger(deps: ChangeDeps): Changer {
   let unsaved = false
 
   async function carryOut(before: SwitchState, target: Target): Promise<true | string> {
-    const attempt: Attempt = { id: randomBytes(4).toString('hex'), before, target, committed: false }
+    const attempt: Attempt = {
+      id: randomBytes(4).toString('hex'),
+      before,
+      target,
+      begun: false,
+      committed: false,
+    }
     try {
       await write(await link.session(), attempt)
     } catch (error) {
@@ -63,6 +69,7 @@ export function createChanger(deps: ChangeDeps): Changer {
     const requests = dialect.render(dialect.diff(before, target), { before, id })
     const speak = (list: Parameters<typeof say>[2]) => say(session, dialect, list, deps.commandTimeoutMs)
     await speak(transaction?.begin?.(id) ?? [])
+    attempt.begun = true
     await speak(requests)
     await speak(transaction?.arm?.(id) ?? [])
     const left = differences(
@@ -84,7 +91,10 @@ export function createChanger(deps: ChangeDeps): Changer {
 
   /** Back to what was; the error to throw says whether that is proven. */
   async function undo(error: SwitchError, attempt: Attempt): Promise<SwitchError> {
-    if (atomic && untouched.has(error.code))
+    // Not even begun: nothing to go back from, and no checkpoint but an older one, which must not be used. A lock or a
+    // session on the switch that nobody knows of goes with the connection.
+    if (!attempt.begun) await link.close()
+    if (!attempt.begun || (atomic && untouched.has(error.code)))
       return elaborate(error, 'nothing was changed', { restored: true })
     let lost: readonly Difference[]
     try {
