@@ -1,5 +1,6 @@
 /** The machines of a measurement: simulated BMCs in a process of their own, told what to do by messages. */
 import { fork } from 'node:child_process'
+import { createHash, type Hash } from 'node:crypto'
 import { type Lab, type LabMachine, startLab } from '../../server/lab/index.ts'
 import { type Answers, answering, asking, nowMs } from './messages.ts'
 
@@ -53,6 +54,35 @@ const commands = {
   hush(): void {
     speaking.clear()
   },
+  /** The first machine prints so much, lines that say when they were printed, as fast as that or as its console takes. */
+  flood({ bytes, bytesPerSecond }: { bytes: number; bytesPerSecond: number }): void {
+    const { serial } = machines([0])[0] as LabMachine
+    const hash = hashOfTaken ?? createHash('sha256')
+    if (hashOfTaken === undefined) {
+      hashOfTaken = hash
+      serial.onTaken((part) => {
+        hash.update(part)
+        taken += part.length
+      })
+    }
+    printed = taken
+    floodEnd = taken + bytes
+    let owed = 0
+    const flooding = setInterval(() => {
+      // No more than a little ahead: what waits at the BMC is no delay of the service.
+      for (owed += bytesPerSecond / 200; owed >= 128 && printed - taken < 2_048; owed -= 128) {
+        serial.write(`@${nowMs().toFixed(3).padStart(15)}${'.'.repeat(111)}\n`)
+        printed += 128
+      }
+      owed = Math.min(owed, bytesPerSecond / 50)
+      if (printed >= floodEnd) clearInterval(flooding)
+    }, 5)
+  },
+  flooded: (): boolean => printed >= floodEnd && taken >= printed,
+  taken: (): { acknowledged: number; sha256: string } => ({
+    acknowledged: taken,
+    sha256: hashOfTaken?.copy().digest('hex') ?? '',
+  }),
   /** How many BMCs have SOL active for somebody, and how many sessions there are. */
   count(): { active: number; sessions: number } {
     const all = lab?.machines ?? []
@@ -67,6 +97,10 @@ const commands = {
 }
 
 let lab: Lab | undefined
+let hashOfTaken: Hash | undefined
+let taken = 0
+let printed = 0
+let floodEnd = 0
 let talking: NodeJS.Timeout | undefined
 const speaking = new Set<LabMachine>()
 

@@ -1,5 +1,6 @@
 /** Those who watch consoles in a measurement: WebSockets in a process of their own, told what to do by messages. */
 import { fork } from 'node:child_process'
+import { createHash, type Hash } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { WebSocket } from 'ws'
 import { type Answers, answering, asking, nowMs } from './messages.ts'
@@ -7,6 +8,8 @@ import { type Answers, answering, asking, nowMs } from './messages.ts'
 interface Watched {
   socket: WebSocket
   bytes: number
+  digest: Hash
+  paused: boolean
   state: string
   /** Told of each piece of output, with what it is. */
   hear: ((bytes: Buffer) => void) | undefined
@@ -69,6 +72,31 @@ const commands = {
     for (const index of indexes) (watched[index] as Watched).hear = undefined
     return times
   },
+  /** The first so many read no more. */
+  pause({ count }: { count: number }): void {
+    for (const one of watched.slice(0, count)) {
+      one.socket.pause()
+      one.paused = true
+    }
+  },
+  resume(): void {
+    for (const { socket } of watched) socket.resume()
+  },
+  /** Takes note from now on of how late lines come that say when they were printed. */
+  listen(): void {
+    delays = []
+    for (const one of watched)
+      one.hear = (bytes) => {
+        one.digest.update(bytes)
+        const at = one.paused ? -1 : bytes.lastIndexOf('@')
+        // One in ten is enough.
+        if (at < 0 || bytes.length < at + 16 || Math.random() > 0.1) return
+        delays.push(nowMs() - Number(bytes.toString('latin1', at + 1, at + 16)))
+      }
+  },
+  delays: (): number[] => delays,
+  least: (): number => Math.min(...watched.map(({ bytes }) => bytes)),
+  digests: (): string[] => watched.map(({ digest }) => digest.copy().digest('hex')),
   disconnect(): void {
     for (const { socket } of watched.splice(0)) socket.terminate()
   },
@@ -81,6 +109,7 @@ interface Look {
 }
 
 const watched: Watched[] = []
+let delays: number[] = []
 /** Not in what machines say by themselves. */
 const echoed = 0x7e
 
@@ -90,7 +119,16 @@ function come(url: string, node: string, token: string): Promise<void> {
     ['leasehold.console'],
     { headers: { 'x-auth-token': token }, perMessageDeflate: false },
   )
-  const one: Watched = { socket, bytes: 0, state: '', hear: undefined, downAtMs: 0, heardAtMs: 0 }
+  const one: Watched = {
+    socket,
+    bytes: 0,
+    digest: createHash('sha256'),
+    paused: false,
+    state: '',
+    hear: undefined,
+    downAtMs: 0,
+    heardAtMs: 0,
+  }
   watched.push(one)
   socket.on('message', (data, isBinary) => {
     if (isBinary) {

@@ -1,0 +1,114 @@
+/** A hundred watchers of one machine that prints without a pause, some of whom read nothing. See docs/performance.md. */
+import { createHash } from 'node:crypto'
+import { parseArgs } from 'node:util'
+import { journalOf } from '../../server/console/chaos/testing/estate.ts'
+import { readJournal } from '../../server/console/index.ts'
+import { percentile, short } from '../statistics.ts'
+import { forkLab } from './lab.ts'
+import {
+  bmcPassword,
+  enrol,
+  loadOfMachine,
+  percentOfCore,
+  pssMb,
+  startDatabase,
+  startService,
+  switchConsoles,
+  tokensFor,
+} from './service.ts'
+import { forkWatchers } from './watchers.ts'
+
+const { values: options } = parseArgs({
+  options: {
+    watchers: { type: 'string', default: '100' },
+    stalled: { type: 'string', default: '10' },
+    megabytes: { type: 'string', default: '64' },
+    kilobytesPerSecond: { type: 'string', default: '200' },
+  },
+})
+const count = Number(options.watchers)
+const stalled = Number(options.stalled)
+const bytes = Number(options.megabytes) * 1024 * 1024
+const bytesPerSecond = Number(options.kilobytesPerSecond) * 1000
+const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
+
+const database = await startDatabase()
+const { lab } = forkLab()
+const { watchers } = forkWatchers()
+const rows: string[][] = []
+try {
+  const { ports } = await lab.start({ count: 1, password: bmcPassword })
+  const service = startService(database)
+  const url = await service.listening()
+  const [node] = (await enrol(database.db, ports)) as [string]
+  const tokens = await tokensFor(database.db, count)
+  await switchConsoles(database.db, true)
+  await watchers.connect({ url, doors: tokens.map((token) => ({ node, token })) })
+  await sleep(5_000)
+
+  /** Lets the machine print so much; gives how it was for those who read. */
+  const flood = async (amount: number) => {
+    await watchers.listen()
+    await lab.flood({ bytes: amount, bytesPerSecond })
+    const [ours] = await percentOfCore([service.pid], Math.min(20_000, (amount / bytesPerSecond) * 500))
+    while (!(await lab.flooded())) await sleep(200)
+    await sleep(2_000)
+    return { delays: await watchers.delays(), processor: ours as number, memory: await pssMb(service.pid) }
+  }
+  const without = await flood(bytes / 4)
+  await watchers.pause({ count: stalled })
+  const atPause = await pssMb(service.pid)
+  const withThem = await flood(bytes)
+  const after = await flood(bytes / 4)
+  row('watchers that read: delay without stalled ones', '', times(without.delays))
+  row(`the same with ${stalled} stalled, ${options.megabytes} MB`, 'p99 within 10 %', times(withThem.delays))
+  row('the same, another quarter', '', times(after.delays))
+  row(
+    'processor',
+    '',
+    `${withThem.processor.toFixed(0)} % of a core (${without.processor.toFixed(0)} % without)`,
+  )
+  const each = (withThem.memory - Math.max(atPause, without.memory)) / stalled
+  row(
+    'memory for each stalled one',
+    '1 MiB',
+    `${each.toFixed(2)} MiB (PSS ${without.memory.toFixed(0)} → ${withThem.memory.toFixed(0)} MB)`,
+  )
+
+  await watchers.resume()
+  await sleep(1_000)
+  const { acknowledged, sha256 } = await lab.taken()
+  for (let left = 120; left > 0 && (await watchers.least()) < acknowledged; left -= 1) await sleep(500)
+  process.stderr.write(`least ${await watchers.least()} of ${acknowledged}\n`)
+  const hash = createHash('sha256')
+  for await (const entry of readJournal(journalOf(`${database.directory}/bench`, node), { from: 0 }))
+    if (entry.bytes) hash.update(entry.bytes)
+  row(
+    'journal is what the BMC got acknowledged (SHA-256)',
+    'yes',
+    hash.digest('hex') === sha256 ? `yes, ${acknowledged} bytes` : 'NO',
+  )
+  const same = (await watchers.digests()).filter((digest) => digest === sha256).length
+  row('watchers that have all of it in the end, the stalled ones too', String(count), String(same))
+  await service.end('SIGTERM')
+} catch (error) {
+  process.stderr.write(`${(error as Error).stack}\n`)
+  process.exitCode = 1
+} finally {
+  console.log(
+    `| ${count} watchers, ${options.kilobytesPerSecond} KB/s, load of the machine ${await loadOfMachine()} | aim | measured |\n| --- | --- | --- |`,
+  )
+  for (const cells of rows) console.log(`| ${cells.join(' | ')} |`)
+  await lab.stop().catch(() => {})
+  await database.close()
+  process.exit()
+}
+
+function row(...cells: string[]): void {
+  rows.push(cells)
+  process.stderr.write(`${cells.join(' | ')}\n`)
+}
+
+function times(values: readonly number[]): string {
+  return `p50 ${short(percentile(values, 0.5))} ms, p99 ${short(percentile(values, 0.99))} ms`
+}
