@@ -79,7 +79,6 @@ try {
   await sleep(1_000)
   const { acknowledged, sha256 } = await lab.taken()
   for (let left = 120; left > 0 && (await watchers.least()) < acknowledged; left -= 1) await sleep(500)
-  process.stderr.write(`least ${await watchers.least()} of ${acknowledged}\n`)
   const hash = createHash('sha256')
   for await (const entry of readJournal(journalOf(`${database.directory}/bench`, node), { from: 0 }))
     if (entry.bytes) hash.update(entry.bytes)

@@ -114,13 +114,8 @@ let delays: number[] = []
 const echoed = 0x7e
 
 function come(url: string, node: string, token: string): Promise<void> {
-  const socket = new WebSocket(
-    `${url.replace('http', 'ws')}/v1/nodes/${node}/console`,
-    ['leasehold.console'],
-    { headers: { 'x-auth-token': token }, perMessageDeflate: false },
-  )
   const one: Watched = {
-    socket,
+    socket: undefined as never,
     bytes: 0,
     digest: createHash('sha256'),
     paused: false,
@@ -130,6 +125,15 @@ function come(url: string, node: string, token: string): Promise<void> {
     heardAtMs: 0,
   }
   watched.push(one)
+  return open(one, `${url.replace('http', 'ws')}/v1/nodes/${node}/console`, token)
+}
+
+function open(one: Watched, address: string, token: string): Promise<void> {
+  const socket = new WebSocket(`${address}?offset=${one.bytes}`, ['leasehold.console'], {
+    headers: { 'x-auth-token': token },
+    perMessageDeflate: false,
+  })
+  one.socket = socket
   socket.on('message', (data, isBinary) => {
     if (isBinary) {
       one.bytes += (data as Buffer).length
@@ -141,6 +145,10 @@ function come(url: string, node: string, token: string): Promise<void> {
     if (type !== 'hello' && type !== 'state') return
     if (one.state === 'up' && state !== 'up') one.downAtMs = nowMs()
     one.state = state
+  })
+  // Who reads nothing for long is sent away, and comes again where it was.
+  socket.on('close', () => {
+    if (one.paused) open(one, address, token).catch(() => {})
   })
   return new Promise((resolve, reject) => {
     socket.once('open', resolve)

@@ -34,8 +34,9 @@ export interface WebsocketDoor {
   readonly size: number
 }
 
-/** A silent peer is asked this often whether it lives, and gone when it has not said so by the next time. */
+/** A peer is asked this often whether it lives. It is gone when it was silent so many times, and took nothing either. */
 const pingEveryMs = 15_000
+const silentTimes = 2
 const messageLimitBytes = 64 * 1024
 const connectionsAtMost = 10_000
 const helloTimeoutMs = 15_000
@@ -47,12 +48,12 @@ export function createWebsocketDoor(deps: WebsocketDoorDeps): WebsocketDoor {
     perMessageDeflate: false,
     handleProtocols: (offered) => [subprotocol, 'binary'].find((each) => offered.has(each)) ?? false,
   })
-  const silent = new WeakSet<WebSocket>()
+  const peers = new WeakMap<WebSocket, Peer>()
   const pinging = setInterval(() => {
     for (const socket of server.clients) {
-      if (silent.has(socket)) socket.terminate()
-      silent.add(socket)
-      socket.ping()
+      const peer = peers.get(socket)
+      if (peer && isGone(peer)) socket.terminate()
+      else socket.ping()
     }
   }, pingEveryMs)
   pinging.unref()
@@ -103,7 +104,11 @@ export function createWebsocketDoor(deps: WebsocketDoorDeps): WebsocketDoor {
           if (socket.destroyed) return attachment.close()
           socket.once('close', () => attachment.close())
           handshake((webSocket) => {
-            webSocket.on('pong', () => silent.delete(webSocket))
+            const peer: Peer = { socket, silent: 0, taken: 0, behind: 0 }
+            peers.set(webSocket, peer)
+            webSocket.on('pong', () => {
+              peer.silent = 0
+            })
             relay.open(serve(webSocket, attachment, deps.bufferBytes))
             attachment.drained()
           })
@@ -125,6 +130,27 @@ export function createWebsocketDoor(deps: WebsocketDoorDeps): WebsocketDoor {
       server.close()
     },
   }
+}
+
+/** What is known of the other side: how often it did not answer, how much it had taken by then, and had not. */
+interface Peer {
+  readonly socket: Duplex
+  silent: number
+  taken: number
+  behind: number
+}
+
+/**
+ * A slow one answers late: the question waits behind what it has not taken yet. That it goes on taking is an answer,
+ * too; if nothing waits, the system takes a question for anybody.
+ */
+function isGone(peer: Peer): boolean {
+  const { bytesWritten = 0, writableLength } = peer.socket as Duplex & { bytesWritten?: number }
+  const taken = bytesWritten - writableLength
+  peer.silent = peer.behind > 0 && taken > peer.taken ? 0 : peer.silent + 1
+  peer.taken = taken
+  peer.behind = writableLength
+  return peer.silent > silentTimes
 }
 
 /** A sink that keeps the little that is said before the handshake is done. */
