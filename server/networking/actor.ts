@@ -162,6 +162,9 @@ export function startActor(deps: ActorDeps, first: Switch, keeper: string): Acto
         const name = await noteVlan(db, row.id, wanted.vlan, wanted.network)
         vlans.set(wanted.vlan, { id: wanted.vlan, ...(name === null ? {} : { name }) })
         if (wanted.lag) {
+          // Without LACP nothing would notice a cable in the wrong machine.
+          if (wanted.lag.protocol !== 'lacp')
+            throw new Error('a port group is put onto a switch with LACP only; give it mode 802.3ad')
           lag = await lagNumber(db, row.id, wanted.lag.group, lagGroupsOf(row))
           if (lag === undefined)
             throw new Error(

@@ -169,7 +169,7 @@ const move: fc.Arbitrary<Move> = fc.oneof(
   {
     weight: 6,
     arbitrary: fc.record({
-      do: fc.constantFrom('attach', 'detach', 'lend', 'deploy', 'undeploy'),
+      do: fc.constantFrom('attach', 'detach', 'lend', 'deploy', 'deploy', 'attach', 'undeploy'),
       node: index,
       tenant: index,
     }) as fc.Arbitrary<Move>,
@@ -202,16 +202,17 @@ it('whatever happens in whatever order, a port is in the end in a network of its
       expect(error.constructor.name).toMatch(/^(LeaseholdError|NeutronError)$/)
     })
   const moves: Record<Move['do'], (move: never) => Promise<unknown>> = {
+    // A network of the node's tenant, or of another, which is refused unless it is shared.
     async attach({ node: at, tenant }: { node: number; tenant: number }) {
-      const uuid = nodes[at] as string
+      const now = await node(nodes[at] as string)
+      const project = tenant === 0 ? tenants[at] : now.lessee
       const all = await db
         .selectFrom('networks')
         .select('uuid')
-        .where('project_id', '=', tenants[tenant] ?? '')
+        .where('project_id', '=', project ?? '')
         .execute()
-      const chosen = all.at(-1)?.uuid ?? randomUUID()
-      const short = AbortSignal.timeout(100)
-      return quietly(networking.attachVif(await node(uuid), { id: chosen }, { signal: short }))
+      const id = all.at(-1)?.uuid ?? (await network(project ?? '').catch(() => randomUUID()))
+      return quietly(networking.attachVif(now, { id }, { signal: AbortSignal.timeout(100) }))
     },
     async detach({ node: at }: { node: number }) {
       const uuid = nodes[at] as string
@@ -302,7 +303,7 @@ it('whatever happens in whatever order, a port is in the end in a network of its
   }
   try {
     await fc.assert(
-      fc.asyncProperty(fc.array(move, { minLength: 5, maxLength: 25 }), async (sequence) => {
+      fc.asyncProperty(fc.array(move, { minLength: 8, maxLength: 30 }), async (sequence) => {
         for (const each of sequence) await moves[each.do](each as never)
         await moves.mend({} as never)
         await settled()

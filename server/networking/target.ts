@@ -88,9 +88,6 @@ export function intentOf(row: Switch, link: Link, lag: number | undefined): Port
     stpEdge: true,
     description: `leasehold: node ${nodeUuid}`,
     ...(mtu === null ? {} : { mtu }),
-    // A LAG without LACP is no check of who is at the other end; those that are asked for get LACP's passive side.
-    ...(lag === undefined || wanted.lag === undefined
-      ? {}
-      : { lag: { group: lag, lacp: wanted.lag.protocol === 'lacp' ? 'active' : 'passive' } }),
+    ...(lag === undefined ? {} : { lag: { group: lag, lacp: 'active' as const } }),
   }
 }

@@ -11,10 +11,15 @@ import type { Bounds, NetworkingDeps, Wiring } from './types.ts'
 /** What a request waits for the switch before it answers, milliseconds; the work goes on without it. */
 const requestWaitMs = 10_000
 const lookMs = 50
-/** Attempts after which a workflow gives up waiting: the switch has said no again and again. */
-const manyAttempts = 3
 
 export function createWiring({ db, config }: Pick<NetworkingDeps, 'db' | 'config'>): Wiring {
+  /** As long as a switch may take, which may be starting anew. */
+  const patient = ({ signal }: Bounds): Bounds => ({
+    signal: AbortSignal.any([
+      signal,
+      AbortSignal.timeout(config['networking.isolation_timeout_seconds'] * 1000),
+    ]),
+  })
   return {
     listVifs: async (node) => (await placesOf(db, node.uuid)).vifs.map(({ vif }) => ({ id: vif })),
 
@@ -45,7 +50,7 @@ export function createWiring({ db, config }: Pick<NetworkingDeps, 'db' | 'config
         await stillTheirs(trx, node)
         for (const place of (await placesOf(trx, node.uuid)).vifs) await detach(trx, node, place)
       })
-      await verified(db, node.uuid, bounds)
+      await verified(db, node.uuid, patient(bounds))
     },
 
     async enter(node, role, bounds) {
@@ -59,7 +64,7 @@ export function createWiring({ db, config }: Pick<NetworkingDeps, 'db' | 'config
       if (!begun) return
       try {
         await checkPlaces(db, node, role)
-        await verified(db, node.uuid, bounds)
+        await verified(db, node.uuid, patient(bounds))
       } catch (error) {
         if (role === 'idle') await quarantineUnverified(db, 0, node.uuid)
         throw error
@@ -301,8 +306,7 @@ async function verified(db: Db, nodeUuid: string, bounds: Bounds): Promise<void>
     const open = links.filter((link) => !link.verified)
     if (open.length === 0) return
     const [late] = open
-    if (late && (bounds.signal.aborted || open.some(({ attempts }) => attempts >= manyAttempts)))
-      throw notVerified(open.find(({ attempts }) => attempts >= manyAttempts) ?? late)
+    if (late && bounds.signal.aborted) throw notVerified(open.find(({ error }) => error !== null) ?? late)
     await sleep(lookMs, undefined, { signal: bounds.signal }).catch(() => {})
   }
 }

@@ -1,4 +1,5 @@
 /** A node's networks as they are on the switches, and whether a caller may attach what it names. Leasehold's own. */
+import { nodeTarget } from '../../access/index.ts'
 import { LeaseholdError } from '../../errors.ts'
 import type { Node } from '../../inventory/index.ts'
 import { findNeutron, linksOfNode, type NodeLink, roleOfNode, type Visible } from '../../networking/index.ts'
@@ -24,22 +25,25 @@ export function nodeNetworkingRoutes(deps: ApiDeps): Route[] {
           interface: node.interfaces.network ?? null,
           role: await roleOfNode(deps.db, node.uuid),
           verified: links.every(({ verified, drift }) => verified && drift === null),
-          links: links.map(show),
+          links: links.map((link) =>
+            show(link, deps.policy.allows('baremetal:node:get:last_error', call.caller, nodeTarget(node))),
+          ),
         }
       },
     },
   ]
 }
 
-const show = (link: NodeLink): Record<string, unknown> => ({
+/** What a switch says in its own words may name what is not the tenant's to know: it is shown with `last_error`. */
+const show = (link: NodeLink, whole: boolean): Record<string, unknown> => ({
   port_uuid: link.port_uuid,
   switch: link.switch,
   switch_port: link.switch_port,
   wanted: withoutVlan(link.wanted),
   verified: link.verified,
   verified_at: isoTime(link.verified_at),
-  error: link.error,
-  drift: link.drift,
+  error: link.error === null || whole ? link.error : 'the switch has not done it yet',
+  drift: link.drift === null || whole ? link.drift : {},
 })
 
 /** Which VLAN a network has is the operator's to know. */

@@ -213,6 +213,8 @@ describe('a lease’s end', () => {
       verified: false,
       error: 'the switch does not answer',
     })
+    const lessees = await api.as('lessee-admin', 'GET', `/v1/nodes/${node.uuid}/networking`)
+    expect(lessees.body.links[0]).toMatchObject({ verified: false, error: 'the switch has not done it yet' })
     // Nobody need ask again: it is wanted until it is so.
     fabric.at(tor).down = undefined
     await becomes(node.name, 'idle')
