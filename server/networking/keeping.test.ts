@@ -34,7 +34,7 @@ beforeEach(async () => {
   db = store.db
   directory = await mkdtemp(join(tmpdir(), 'keeping-'))
   fabric = createFabric()
-  await insertPool(db, { name: 'tenants', physical_network: 'default', ranges: '100-107' })
+  await insertPool(db, { name: 'tenants', physical_network: 'default', ranges: '100-103' })
 })
 afterEach(async () => {
   await store.close()
@@ -161,7 +161,7 @@ it('of two processes one talks to a switch, and the other takes over at once whe
 }, 60_000)
 
 type Move =
-  | { do: 'attach' | 'detach' | 'lend' | 'deploy' | 'undeploy'; node: number; tenant: number }
+  | { do: 'attach' | 'detach' | 'lend' | 'deploy' | 'undeploy' | 'replace'; node: number; tenant: number }
   | { do: 'network' | 'remove' | 'share' | 'unshare'; tenant: number; with: number }
   | { do: 'break' | 'mend' | 'restart' | 'fail' }
 const index = fc.nat({ max: 2 })
@@ -169,7 +169,7 @@ const move: fc.Arbitrary<Move> = fc.oneof(
   {
     weight: 6,
     arbitrary: fc.record({
-      do: fc.constantFrom('attach', 'detach', 'lend', 'deploy', 'deploy', 'attach', 'undeploy'),
+      do: fc.constantFrom('attach', 'detach', 'lend', 'deploy', 'deploy', 'attach', 'undeploy', 'replace'),
       node: index,
       tenant: index,
     }) as fc.Arbitrary<Move>,
@@ -252,6 +252,16 @@ it('whatever happens in whatever order, a port is in the end in a network of its
         ([, port]) => port.mode === 'access' && port.vlan === rows[0]?.vlan,
       )
       expect(inIt).toEqual([])
+    },
+    // A network goes, and another tenant makes one, while the switch does not hear of either.
+    async replace({ node: at, tenant }: { node: number; tenant: number }) {
+      await moves.break({} as never)
+      const now = await node(nodes[at] as string)
+      const [vif] = await networking.listVifs(now)
+      if (vif) await quietly(networking.detachVif(now, vif.id, { signal: AbortSignal.timeout(20) }))
+      for (const { uuid } of await db.selectFrom('networks').select('uuid').execute())
+        await quietly(deleteNetwork(db, uuid))
+      for (let times = 0; times < 3; times++) await moves.network({ tenant } as never)
     },
     async remove({ tenant }: { tenant: number }) {
       const all = await db
