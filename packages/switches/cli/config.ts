@@ -89,11 +89,18 @@ export function protectedBecause(lines: readonly string[], switched: boolean): s
 }
 
 /** Words in a description by which operators mark ports that nobody should touch. */
-const reserved = /\b(uplink|peer-?link|peer-?keepalive|mgmt|management)\b/i
+export const reserved = /\b(uplink|peer-?link|peer-?keepalive|mgmt|management)\b/i
 
 /** For `forbidden`: a description that would shut ourselves out. */
 export function forbiddenDescription({ description = '' }: PortIntent): string | null {
   return reserved.test(description)
     ? 'a description with words such as uplink or management would shut us out from the port'
+    : null
+}
+
+/** For `forbidden`, where VLAN 1 is the native one of a trunk that has no other: it cannot be tagged there. */
+export function forbiddenTrunk(intent: PortIntent): string | null {
+  return intent.mode === 'trunk' && intent.native === null && intent.tagged.includes(1)
+    ? 'VLAN 1 cannot be tagged unless another VLAN is native'
     : null
 }

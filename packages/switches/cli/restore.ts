@@ -9,8 +9,10 @@ export type RestoreWords = {
   lagName: (group: number) => string
   /** How a line is taken back, where `no` and the whole line would not do. */
   negate?: (line: string) => string | undefined
-  /** Lines to say again before others are taken back, where what `no` means depends on them. */
-  first?: RegExp
+  /** Lines to take back, and then lines to say again, before all others, where what those mean depends on them. */
+  first?: { away: RegExp; again: RegExp }
+  /** What to say after all for a port that had these lines: against what comes by itself. */
+  last?: (old: readonly string[]) => readonly string[]
 }
 
 /**
@@ -68,14 +70,19 @@ function portLines(was: PortState | undefined, is: PortState | undefined, words:
   const lists = (all: readonly string[]) => all.filter((line) => /^switchport trunk allowed vlan/.test(line))
   const listDiffers = lists(old).join() !== lists(current).join()
   const missing = old.filter((line) => !current.includes(line) || (listDiffers && lists([line]).length > 0))
-  const first = missing.filter((line) => words.first?.test(line))
+  const away = wrong.filter((line) => words.first?.away.test(line))
+  const again = missing.filter((line) => words.first?.again.test(line))
+  const first = [...away, ...again]
+  const takenBack = (all: readonly string[]) => new Set(all.map((line) => negated(line, words)))
   return lines(
     [
       `interface ${was.name}`,
       'shutdown',
-      ...first,
-      ...new Set(wrong.map((line) => negated(line, words))),
+      ...takenBack(away),
+      ...again,
+      ...takenBack(wrong.filter((line) => !first.includes(line))),
       ...missing.filter((line) => !first.includes(line)),
+      ...(words.last?.(old) ?? []),
       ...(was.adminUp ? ['no shutdown'] : []),
     ],
     was.name,

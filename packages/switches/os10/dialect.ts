@@ -47,7 +47,12 @@ export const os10: Dialect<CliRequest, CliReply> = {
       ],
       lagName,
       // Without its VLAN an access port falls back to VLAN 1, a trunk to none.
-      first: /^switchport mode trunk$/,
+      first: { away: /^no switchport$/, again: /^switchport mode trunk$/ },
+      // A port that is switched again is in VLAN 1 at first.
+      last: (old) =>
+        old.includes('switchport mode trunk') && value(old, 'switchport access vlan') === undefined
+          ? ['no switchport access vlan']
+          : [],
       negate: (line) => {
         if (line === 'no switchport' || line === 'switchport mode trunk') return 'switchport mode access'
         return /^switchport trunk allowed|^spanning-tree/.test(line) ? `no ${line}` : undefined

@@ -9,7 +9,7 @@ export type Os10Options = { ports?: number; username?: string; password?: string
 export function startOs10(options: Os10Options = {}): Promise<SshSwitch> {
   return startSshSwitch({
     ...options,
-    vendor,
+    vendor: os10Vendor,
     driver: 'dell-os10-ssh',
     host: 'OS10',
     promptTail: (place) => {
@@ -30,7 +30,7 @@ const settings: readonly Setting[] = [
   {
     key: 'switchport',
     pattern: /^switchport$/,
-    set: () => [],
+    refuse: (_match, { no }) => (no ? undefined : error('Incomplete command.')),
     unset: (_match, { config, name }) => {
       for (const key of ['mode', 'access', 'allowed']) config.interfaces.get(name)?.delete(key)
       return ['no switchport']
@@ -93,7 +93,7 @@ const settings: readonly Setting[] = [
   { key: 'vlt', pattern: /^vlt-port-channel ?(\d*)$/ },
 ]
 
-const vendor: Vendor = {
+export const os10Vendor: Vendor = {
   grammar: {
     interfaceName: (typed) => (/^(ethernet1\/1\/\d+|port-channel[1-9]\d*)$/.test(typed) ? typed : null),
     lagName: (group) => `port-channel${group}`,
@@ -121,7 +121,7 @@ const vendor: Vendor = {
   runningConfig,
   behaviour,
   dirty: (dirt) => {
-    const fresh = vendor.grammar.factory('ethernet1/1/1')
+    const fresh = os10Vendor.grammar.factory('ethernet1/1/1')
     if (dirt === 'routed') {
       fresh.delete('access')
       fresh.set('switchport', ['no switchport'])
@@ -148,7 +148,7 @@ function runningConfig(config: Config): string {
   const lines = [...config.globals, '!']
   for (const [id, own] of [...config.vlans].sort(([a], [b]) => a - b)) {
     const state = own.has('shutdown') ? [] : ['no shutdown']
-    const all = [...linesOf(vendor.grammar.vlanSettings, own), ...state]
+    const all = [...linesOf(os10Vendor.grammar.vlanSettings, own), ...state]
     lines.push(`interface vlan${id}`, ...all.map((line) => ` ${line}`), '!')
   }
   for (const name of sortedNames(config)) {
