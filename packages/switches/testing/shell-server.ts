@@ -27,12 +27,10 @@ export type ShellServerOptions = {
 
 export async function startShellServer(options: ShellServerOptions): Promise<ShellServer> {
   const { faults, counts } = options
-  const pair = ssh2.utils.generateKeyPairSync('ed25519')
-  const parsed = ssh2.utils.parseKey(pair.public)
-  if (parsed instanceof Error) throw parsed
+  const { privateKey, fingerprint } = hostKeyPair()
   const clients = new Set<ssh2.Connection>()
   const known = new WeakSet<ssh2.Connection>()
-  const server = new ssh2.Server({ hostKeys: [pair.private] }, (client) => {
+  const server = new ssh2.Server({ hostKeys: [privateKey] }, (client) => {
     clients.add(client)
     client.on('close', () => clients.delete(client))
     client.on('error', () => undefined)
@@ -70,12 +68,27 @@ export async function startShellServer(options: ShellServerOptions): Promise<She
   await new Promise<void>((resolve) => listener.listen(0, '127.0.0.1', resolve))
   return {
     port: (listener.address() as AddressInfo).port,
-    hostKey: fingerprintOf(parsed.getPublicSSH()),
+    hostKey: fingerprint,
     close: () =>
       new Promise((resolve) => {
         for (const client of clients) client.end()
         listener.close(() => resolve())
       }),
+  }
+}
+
+/** The library loses a zero byte of one key in 256, and cannot read it afterwards: then another one is made. */
+function hostKeyPair(): { privateKey: string; fingerprint: string } {
+  for (;;) {
+    try {
+      const pair = ssh2.utils.generateKeyPairSync('ed25519')
+      const parsed = ssh2.utils.parseKey(pair.public)
+      const known = ssh2.utils.parseKey(pair.private)
+      if (!(parsed instanceof Error) && !(known instanceof Error))
+        return { privateKey: pair.private, fingerprint: fingerprintOf(parsed.getPublicSSH()) }
+    } catch {
+      // Unreadable.
+    }
   }
 }
 
