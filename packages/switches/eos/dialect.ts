@@ -1,5 +1,5 @@
 /** Arista EOS: a configuration session that is committed on trial, looked at, and only then confirmed. */
-import { forbiddenDescription } from '../cli/config.ts'
+import { forbiddenDescription, forbiddenTrunk } from '../cli/config.ts'
 import { restoreByLines } from '../cli/restore.ts'
 import { orderedSteps } from '../steps.ts'
 import type { CliReply, CliRequest } from '../transports/cli.ts'
@@ -34,7 +34,7 @@ export const eos: Dialect<CliRequest, CliReply> = {
     return lines.length === 0 ? [] : [configure(enter(id)), ...lines]
   },
   classify,
-  forbidden: (_port, intent) => forbiddenDescription(intent),
+  forbidden: (_port, intent) => forbiddenDescription(intent) ?? forbiddenTrunk(intent),
   forbiddenVlan: ({ id, name }) => {
     if (id === 1 && name !== undefined && name !== 'default') return 'VLAN 1 is not renamed'
     return name !== undefined && /^VLAN\d{4}$/.test(name) && name !== `VLAN${String(id).padStart(4, '0')}`

@@ -1,7 +1,7 @@
 /** Cisco IOS and IOS-XE: no transaction, so lines in a careful order, and the lines of before to go back by. */
 
 import { verdictOf } from '../cli/classify.ts'
-import { forbiddenDescription } from '../cli/config.ts'
+import { forbiddenDescription, forbiddenTrunk } from '../cli/config.ts'
 import { type Block, commonBlock, membershipLines, renderBlocks, settingsLines } from '../cli/lines.ts'
 import { restoreByLines } from '../cli/restore.ts'
 import { plainShell } from '../cli/shell.ts'
@@ -34,7 +34,7 @@ export const ios: Dialect<CliRequest, CliReply> = {
   diff: (state, target) => orderedSteps(state, target, lagName),
   render: (steps, { before }) => renderBlocks(steps, (step) => blockOf(step, steps, before)),
   classify,
-  forbidden: (_port, intent) => forbiddenDescription(intent),
+  forbidden: (_port, intent) => forbiddenDescription(intent) ?? forbiddenTrunk(intent),
   forbiddenVlan,
   restore: (before, now, touched) =>
     restoreByLines(before, now, touched, {

@@ -1,9 +1,10 @@
 /** Cisco NX-OS: the language of Nexus switches, the same over SSH and over NX-API. */
+import { forbiddenDescription, forbiddenTrunk } from '../cli/config.ts'
 import { orderedSteps } from '../steps.ts'
 import type { CliReply, CliRequest } from '../transports/cli.ts'
 import type { Dialect, PortIntent, Verdict } from '../types.ts'
 import { lagName, normalisePort } from './names.ts'
-import { parseState, reserved } from './parse.ts'
+import { parseState } from './parse.ts'
 import { render } from './render.ts'
 
 export const nxos: Dialect<CliRequest, CliReply> = {
@@ -80,10 +81,7 @@ const locked =
   /another (configuration )?session|in progress|database (is )?locked|temporarily unavailable|try again/i
 
 function forbidden(_port: string, intent: PortIntent): string | null {
-  if (intent.description !== undefined && reserved.test(intent.description))
-    return 'a description with words such as uplink or management would shut us out from the port'
-  if (intent.mode === 'trunk' && intent.native === null && intent.tagged.includes(1))
-    return 'VLAN 1 cannot be tagged on NX-OS unless another VLAN is native'
   const used = intent.mode === 'access' ? [intent.vlan] : intent.mode === 'trunk' ? intent.tagged : []
-  return used.some((id) => id >= 3968) ? 'NX-OS reserves the VLANs 3968 to 4094 for itself' : null
+  if (used.some((id) => id >= 3968)) return 'NX-OS reserves the VLANs 3968 to 4094 for itself'
+  return forbiddenDescription(intent) ?? forbiddenTrunk(intent)
 }

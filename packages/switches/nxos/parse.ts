@@ -1,7 +1,7 @@
 /** Reads NX-OS's running configuration exactly: what is not said there is the default, and defaults matter. */
+import { allowedIn, reserved, said, trunkOf } from '../cli/config.ts'
 import type { CliReply } from '../transports/cli.ts'
 import type { Membership, PortState, SwitchState, VlanId, VlanState } from '../types.ts'
-import { parseVlans } from '../vlans.ts'
 import { lagName, normalisePort } from './names.ts'
 import { rows, text } from './tables.ts'
 
@@ -85,24 +85,7 @@ function membershipOf(lines: readonly string[], value: (start: string) => string
     return { mode: 'other', what: 'a port with VLAN mapping or private VLANs' }
   if (mode === 'access') return { mode: 'access', vlan: Number(value('switchport access vlan') ?? 1) }
   if (mode !== 'trunk') return { mode: 'other', what: `switchport mode ${mode}` }
-  const native = nativeOf(value)
-  const allowed = allowedOf(lines)
-  if (allowed === 'all') return { mode: 'trunk', native, tagged: 'all' }
-  const tagged = allowed.filter((id) => id !== native)
-  return { mode: 'trunk', native: allowed.includes(native) ? native : null, tagged }
-}
-
-function nativeOf(value: (start: string) => string | undefined): VlanId {
-  return Number(value('switchport trunk native vlan') ?? 1)
-}
-
-/** The allowed list with its continuation lines (`add`). Without any, every VLAN is allowed. */
-function allowedOf(lines: readonly string[]): readonly VlanId[] | 'all' {
-  const start = 'switchport trunk allowed vlan '
-  const lists = lines.filter((line) => line.startsWith(start)).map((line) => line.slice(start.length))
-  if (lists.length === 0 || lists[0] === 'all') return 'all'
-  const ids = lists.flatMap((list) => parseVlans(list.replace(/^add /, '')))
-  return ids.length === 4094 ? 'all' : ids
+  return trunkOf(Number(value('switchport trunk native vlan') ?? 1), allowedIn(lines))
 }
 
 type Edge = 'edge' | 'edge trunk' | null
@@ -118,7 +101,7 @@ function edgeFor(membership: Membership): Edge {
 
 function leftoversOf(lines: readonly string[], membership: Membership, edge: Edge): string[] {
   const has = (start: string) => lines.filter((line) => line.startsWith(start))
-  const allowed = allowedOf(lines)
+  const allowed = allowedIn(lines)
   const lists = allowed === 'all' ? ['no list of trunk VLANs, so all'] : has('switchport trunk allowed vlan ')
   const wrongEdge = edge !== null && edge !== edgeFor(membership) ? [`spanning-tree port type ${edge}`] : []
   if (membership.mode === 'access') {
@@ -146,9 +129,6 @@ function protectedBecause(lines: readonly string[], layer2: boolean, description
   return null
 }
 
-/** Words in a description by which operators mark ports that nobody should touch. */
-export const reserved = /\b(uplink|peer-?link|peer-?keepalive|mgmt|management)\b/i
-
 /** Members of a protected port-channel are protected too. */
 function withInheritedProtection(ports: Map<string, PortState>): Map<string, PortState> {
   for (const port of ports.values()) {
@@ -157,10 +137,4 @@ function withInheritedProtection(ports: Map<string, PortState>): Map<string, Por
       ports.set(port.name, { ...port, protected: `it is a member of ${lag.name}: ${lag.protected}` })
   }
   return ports
-}
-
-/** true for the bare word, false for `no word`, undefined if neither is said. */
-function said(lines: readonly string[], word: string): boolean | undefined {
-  if (lines.includes(word)) return true
-  return lines.includes(`no ${word}`) ? false : undefined
 }
