@@ -38,7 +38,13 @@ export async function trySay(
 }
 
 export async function readState(session: Session, dialect: Dialect, timeoutMs: number): Promise<SwitchState> {
-  return dialect.parseState(await say(session, dialect, dialect.readRequests(), timeoutMs))
+  const replies = await say(session, dialect, dialect.readRequests(), timeoutMs)
+  try {
+    return dialect.parseState(replies)
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error)
+    throw new SwitchError('unreachable', `what the switch said cannot be read: ${why}`, { cause: error })
+  }
 }
 
 function refusal(dialect: Dialect, reply: Reply): SwitchError {
