@@ -20,13 +20,28 @@ export type ChangeDeps = {
 export type Changer = {
   /** Brings the switch from `before` to `target`. Resolves when verified and saved. @throws SwitchError */
   carryOut: (before: SwitchState, target: Target) => Promise<true | string>
-  /** Undoes what an earlier change had to leave half done because the switch was gone. To be called before a read. */
+  /** Whether an earlier change had to be left half done because the switch was gone. */
+  inDebt: () => boolean
+  /** Undoes it. To be called before a read, by who may write. */
   settleDebt: () => Promise<void>
   /** Saves if an earlier save failed. */
   settleSave: () => Promise<true | string>
 }
 
-type Attempt = { id: string; before: SwitchState; target: Target; begun: boolean; committed: boolean }
+/** `begun`: the switch has confirmed that it took its checkpoint, so there is something to roll back to. */
+type Attempt = {
+  id: string
+  before: SwitchState
+  target: Target
+  begun: boolean
+  committed: boolean
+  /** When undoing it had to be put off. */
+  owedSince: number
+}
+
+function fresh(): Pick<Attempt, 'begun' | 'committed' | 'owedSince'> {
+  return { begun: false, committed: false, owedSince: Number.POSITIVE_INFINITY }
+}
 
 /** Errors that only a refusal makes. */
 const untouched: ReadonlySet<string> = new Set(['rejected', 'busy', 'unknown-port', 'missing-vlan'])
@@ -41,13 +56,7 @@ export function createChanger(deps: ChangeDeps): Changer {
   let unsaved = false
 
   async function carryOut(before: SwitchState, target: Target): Promise<true | string> {
-    const attempt: Attempt = {
-      id: randomBytes(4).toString('hex'),
-      before,
-      target,
-      begun: false,
-      committed: false,
-    }
+    const attempt: Attempt = { id: randomBytes(4).toString('hex'), before, target, ...fresh() }
     try {
       await write(await link.session(), attempt)
     } catch (error) {
@@ -100,7 +109,7 @@ export function createChanger(deps: ChangeDeps): Changer {
     try {
       lost = await restore(attempt, await sessionAfter(error))
     } catch (second) {
-      debt = attempt
+      debt = { ...attempt, owedSince: Date.now() }
       const why = asSwitchError(second, 'undoing failed').message
       return elaborate(error, `what was there before could not be restored yet (${why})`, { restored: false })
     }
@@ -130,9 +139,13 @@ export function createChanger(deps: ChangeDeps): Changer {
       const now = await readState(session, dialect, deps.commandTimeoutMs)
       return stateDifferences(before, now, target, dialect.lagName)
     }
-    if (transaction && !attempt.committed)
-      await say(session, dialect, transaction.rollback(id, before), deps.commandTimeoutMs)
-    else await goBack(session, before, target)
+    if (transaction && !attempt.committed) {
+      // A rollback takes all of the switch back: after a long time, in which others may have worked on it, only what
+      // the change touched is put back.
+      const late = Date.now() - attempt.owedSince > 60_000
+      if (!late) await say(session, dialect, transaction.rollback(id, before), deps.commandTimeoutMs)
+      else if ((await lost()).length > 0) await goBack(session, before, target)
+    } else await goBack(session, before, target)
     let left = await lost()
     // The confirmation may have arrived although its answer did not; then there was nothing to roll back any more.
     if (left.length > 0 && transaction?.commit !== undefined && !attempt.committed) {
@@ -228,5 +241,5 @@ export function createChanger(deps: ChangeDeps): Changer {
     })
   }
 
-  return { carryOut, settleDebt, settleSave }
+  return { carryOut, inDebt: () => debt !== undefined, settleDebt, settleSave }
 }

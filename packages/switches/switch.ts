@@ -58,7 +58,6 @@ export function openSwitch(target: SwitchTarget, options: SwitchOptions, driver 
   })
 
   const read = async (): Promise<SwitchState> => {
-    await changer.settleDebt()
     const session = await link.session()
     try {
       return await readState(session, dialect, commandTimeoutMs)
@@ -77,8 +76,10 @@ export function openSwitch(target: SwitchTarget, options: SwitchOptions, driver 
     together: (a, b) => a.kind !== 'apply' || b.kind !== 'apply' || !collide(a.target, b.target),
     run: async (tasks) => {
       const applies = tasks.filter((task): task is ApplyTask => task.job.kind === 'apply')
-      const release = applies.length > 0 ? await options.lease?.() : undefined
+      const writes = applies.length > 0 || changer.inDebt()
+      const release = writes ? await options.lease?.() : undefined
       try {
+        if (writes) await changer.settleDebt()
         const state = await read()
         for (const task of tasks) answer(task, state)
         await apply(applies, state)

@@ -162,6 +162,25 @@ it('a checkpoint that a killed process left behind is in nobody’s way', async 
   expect([...device.box.checkpoints.keys()]).toEqual([])
 })
 
+it('an old checkpoint is never rolled back to, were the session to break before ours is taken', async () => {
+  const device = await nexus()
+  device.box.checkpoints.set('leasehold', structuredClone(device.box.config))
+  const one = open(device)
+  const [port = ''] = device.ports
+  await one.apply({ vlans: [{ id: 100 }, { id: 200 }] })
+  device.box.checkpoints.set('leasehold', structuredClone({ ...device.box.config, vlans: [] }))
+  const before = device.config()
+  let broken = false
+  device.faults.drop = ({ line }) => {
+    const now = !broken && line === 'no checkpoint leasehold'
+    broken ||= now
+    return now
+  }
+  const error = await failure(one.apply({ ports: { [port]: intents.access(100) } }))
+  expect(error).toMatchObject({ code: 'unreachable', restored: true })
+  expect(device.config()).toBe(before)
+})
+
 it('a change that could not be undone at once is undone before anything else is done', async () => {
   const device = await nexus()
   const one = open(device, 'ssh', { breakerFailures: 100, gatherMs: 0 })

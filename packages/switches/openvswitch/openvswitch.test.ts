@@ -49,6 +49,23 @@ it('a row that changed between read and write is read again, not overwritten uns
   await ovs.close()
 })
 
+it('what was not as wanted afterwards is put back, were it a trunk of all VLANs', async () => {
+  const ovs = await startSimulatedOvs()
+  const one = openSwitch(ovs.target(), { guard: guard(ovs) })
+  await ovs.makeDirty('eth1', 'trunk-all')
+  await ovs.makeDirty('eth2', 'stale')
+  // The bridge for ports that are down is made with the first of them, and stays.
+  await one.apply({ ports: { eth3: intents.idle() } })
+  const before = ovs.config()
+  ovs.faults.ignore = (said) => ovs.isAbout(said, 'eth2')
+  const described = { ...intents.access(100), description: 'node-1' }
+  const wanted = { ports: { eth1: described, eth2: intents.access(100) } }
+  await expect(one.apply(wanted)).rejects.toMatchObject({ code: 'not-verified', restored: true })
+  expect(ovs.config()).toBe(before)
+  await one.close()
+  await ovs.close()
+})
+
 it('a certificate is known by its authority as well as by its fingerprint', async () => {
   const ovs = await startSimulatedOvs()
   const known = openSwitch(ovs.target({ trust: { ca: ovs.ca } }), { guard: guard(ovs) })

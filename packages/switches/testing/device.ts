@@ -42,8 +42,11 @@ export type SimulatedSwitch = {
   makeDirty: (port: string, dirt: Dirt) => void | Promise<void>
   /** Whether a line (or operation) is the one that puts this port into a VLAN, takes it down, ... */
   isAbout: (said: Said, port: string) => boolean
-  /** Called after every line that changed what a port takes part in. */
-  onPortState: (observer: (seen: Seen) => void) => void
+  /**
+   * Called after every line that changed what a port takes part in. The simulated Nexus waits for what it returns before
+   * it goes on, so that frames can be tried between two lines.
+   */
+  onPortState: (observer: (seen: Seen) => unknown) => void
   /** What a port takes part in now. */
   seen: (port: string) => Seen
   /** Something that the operator reserves: an uplink, a peer link. */

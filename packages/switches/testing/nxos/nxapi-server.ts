@@ -15,8 +15,8 @@ export type NxapiOptions = {
   counts: Counts
   box: Box
   login: () => NexusUser
-  /** To be called after a change that no line of a user made. */
-  observe: () => void
+  /** Tells the observers of what no line did. */
+  observe: () => Promise<void>
 }
 
 type Call = { method: string; params: { cmd: string }; id: number; rollback?: string }
@@ -82,7 +82,7 @@ async function runAll(
       answers.push({ ...about, error })
       if (call.rollback === 'rollback-on-error') {
         box.config = before
-        observe()
+        await observe()
       }
       break
     }

@@ -36,20 +36,20 @@ export async function startNexus(options: NexusOptions = {}): Promise<Nexus> {
   const faults: Faults = {}
   const counts: Counts = { logins: 0, writes: 0, saves: 0 }
   const lines: string[] = []
-  const observers: ((seen: Seen) => void)[] = []
+  const observers: ((seen: Seen) => unknown)[] = []
   const config = factoryConfig(ports, { switchport: switchedByDefault, shutdown: false })
   const uplink = config.interfaces.at(-1)
   if (uplink) Object.assign(uplink, { switched: true, mode: 'trunk', shutdown: false, edge: 'network' })
   const box: Box = { config, startup: structuredClone(config), checkpoints: new Map(), faults, counts }
   const last = new Map<string, string>()
 
-  function observe(): void {
+  async function observe(): Promise<void> {
     for (const { name } of box.config.interfaces) {
       const seen = seenBy(box.config, name)
       const text = JSON.stringify(seen)
       if (last.get(name) === text || name.startsWith('port-channel')) continue
       last.set(name, text)
-      for (const observer of observers) observer(seen)
+      for (const observer of observers) await observer(seen)
     }
   }
 
@@ -93,7 +93,7 @@ export async function startNexus(options: NexusOptions = {}): Promise<Nexus> {
         if (faults.ignore?.(said)) return { text: '', failed: false }
         const done = configure(box.config, place, line)
         place = done.place
-        observe()
+        await observe()
         return { text: done.text, failed: /^\s*\^|^ERROR|^% |^Invalid|^command failed/.test(done.text) }
       },
     }
@@ -101,7 +101,7 @@ export async function startNexus(options: NexusOptions = {}): Promise<Nexus> {
     async function show(line: string, json: boolean): Promise<Outcome> {
       if (line.startsWith('copy ')) await sleep(faults.saveDelayMs ?? 0)
       const answer = exec(box, line)
-      observe()
+      await observe()
       if (answer === undefined) return { text: invalidCommand, failed: true }
       if ('text' in answer)
         return { text: answer.text, failed: /^ERROR|Permission denied|^Invalid/m.test(answer.text) }
@@ -129,7 +129,7 @@ export async function startNexus(options: NexusOptions = {}): Promise<Nexus> {
     },
   })
   const api = await startNxapiServer({ username, password, faults, counts, login, box, observe })
-  observe()
+  await observe()
 
   const base = { address: '127.0.0.1', username, password }
   return {
@@ -157,7 +157,7 @@ export async function startNexus(options: NexusOptions = {}): Promise<Nexus> {
     saved: () => runningConfig(box.startup),
     makeDirty: (port, dirt) => {
       dirtyInterface(box.config, port, dirt)
-      observe()
+      return observe()
     },
     isAbout: ({ line, context }, port) =>
       context === `interface ${port}` && /^switchport (access|trunk allowed) vlan/.test(line),
