@@ -20,7 +20,7 @@ import { shellTransport } from './transports/shell.ts'
 import type { Dialect, Driver, Reply, Request, SwitchTarget, Transport } from './types.ts'
 
 export const drivers: Readonly<Record<string, Driver>> = {
-  'arista-eos-eapi': driver(eapiTransport, () => eos),
+  'arista-eos-eapi': driver(eapiTransport, eos),
   'cisco-ios-ssh': driver(shellTransport(iosShell), () => ios),
   'cisco-nxos-nxapi': driver(nxapiTransport, () => nxos),
   'cisco-nxos-ssh': driver(shellTransport(nxosShell), () => nxos),

@@ -49,7 +49,7 @@ it('sections of any text have lines without headings, blanks and comments, and n
 })
 
 describe.each<[string, Vendor, Dialect<CliRequest, CliReply>, string]>([
-  ['EOS', eosVendor, eos, 'Ethernet1'],
+  ['EOS', eosVendor, eos(), 'Ethernet1'],
   ['IOS', iosVendor({ encapsulation: true }), ios, 'GigabitEthernet1/0/1'],
   ['OS10', os10Vendor, os10, 'ethernet1/1/1'],
 ])('undoing on %s', (_name, vendor, dialect, port) => {

@@ -1,11 +1,13 @@
 import { afterEach, describe, expect, it } from 'vitest'
+import { drivers } from '../drivers.ts'
+import { SwitchError } from '../errors.ts'
 import { openSwitch } from '../switch.ts'
 import { failure } from '../testing/bench.ts'
 import { conform } from '../testing/conformance.ts'
 import { type Arista, startArista } from '../testing/eos/simulator.ts'
 import { guard, intents, tenantVlans } from '../testing/intents.ts'
 import { avoidTraps } from '../testing/traps.ts'
-import type { Switch, SwitchOptions } from '../types.ts'
+import type { Driver, Switch } from '../types.ts'
 import { eos } from './dialect.ts'
 
 conform('arista-eos over eAPI', { start: () => startArista() })
@@ -14,9 +16,9 @@ avoidTraps('arista-eos', () => startArista())
 describe('a change of an Arista switch', () => {
   let device: Arista
   let one: Switch
-  const open = async (options: Parameters<typeof startArista>[0] = {}, more: Partial<SwitchOptions> = {}) => {
+  const open = async (options: Parameters<typeof startArista>[0] = {}) => {
     device = await startArista(options)
-    one = openSwitch(device.target(), { guard: guard(device), ...more })
+    one = openSwitch(device.target(), { guard: guard(device) })
     await one.apply({ vlans: tenantVlans, ports: { Ethernet1: intents.access(100) } })
     device.lines.splice(0)
   }
@@ -32,7 +34,7 @@ describe('a change of an Arista switch', () => {
     const order = device.lines.filter((line) => /commit|show running-config|write/.test(line))
     expect(order.map((line) => line.replace(/leasehold-\w+/, 'S'))).toEqual([
       'show running-config',
-      'commit timer 00:03:00',
+      'commit timer 00:02:00',
       'show running-config',
       'configure session S commit',
       'write memory',
@@ -40,19 +42,19 @@ describe('a change of an Arista switch', () => {
     expect(device.sessions()).toEqual([])
   })
 
-  it('goes away by itself when the service is gone before it confirmed', async () => {
-    await open({ hourMs: 10_000 }, { commandTimeoutMs: 500, connectTimeoutMs: 500 })
+  it('goes away by itself when the service died before it confirmed, and is no success meanwhile', async () => {
+    await open({ hourMs: 60_000 })
     const before = device.config()
-    let onTrial = false
-    device.faults.drop = ({ line }) => {
-      const gone = onTrial
-      onTrial ||= line.startsWith('commit timer')
-      return gone
-    }
-    const change = failure(access(200))
+    const wanted = { ports: { Ethernet1: intents.access(200) } }
+    const dead = openSwitch(device.target(), { guard: guard(device) }, dyingOnTrial())
+    const killed = failure(dead.apply(wanted))
     await expect.poll(() => device.seen('Ethernet1').untagged).toBe(200)
-    await expect.poll(() => device.config(), { timeout: 5_000 }).toBe(before)
-    expect(await change).toMatchObject({ code: 'unreachable', restored: false })
+    // After a restart: what is found is as it is wanted, and will be gone in a moment.
+    expect(await failure(one.apply(wanted))).toMatchObject({ code: 'busy' })
+    await expect.poll(() => device.config(), { timeout: 10_000 }).toBe(before)
+    expect((await one.apply(wanted)).changes).not.toEqual([])
+    expect(await killed).toMatchObject({ code: 'unreachable', restored: false })
+    await dead.close()
   })
 
   it('that was confirmed although the answer got lost is taken back all the same', async () => {
@@ -100,6 +102,26 @@ describe('a change of an Arista switch', () => {
   })
 })
 
+/** The driver of a process that is killed after the commit and before the confirmation. */
+function dyingOnTrial(): Driver {
+  const real = drivers['arista-eos-eapi'] as Driver
+  let killed = false
+  const connect: Driver['transport']['connect'] = async (target, options) => {
+    if (killed) throw new SwitchError('unreachable', 'killed')
+    const session = await real.transport.connect(target, options)
+    return {
+      ...session,
+      send: async (requests, goOn, limits) => {
+        if (killed) throw new SwitchError('unreachable', 'killed')
+        const replies = await session.send(requests, goOn, limits)
+        killed = requests.some(({ line }) => line.startsWith('commit timer'))
+        return replies
+      },
+    }
+  }
+  return { ...real, transport: { name: 'dying', connect } }
+}
+
 it('names of Arista ports are read in the ways that people and LLDP write them', () => {
   const names = [
     'Et1',
@@ -111,7 +133,7 @@ it('names of Arista ports are read in the ways that people and LLDP write them',
     'Vlan10',
     'Et1;x',
   ]
-  expect(names.map((name) => eos.normalisePort(name))).toEqual([
+  expect(names.map((name) => eos().normalisePort(name))).toEqual([
     'Ethernet1',
     'Ethernet49/1',
     'Ethernet1',

@@ -115,7 +115,11 @@ async function run(
   }
   if (!user.enabled) return { text: '% Invalid input (privileged mode required)', failed: true }
   const special = /^(?:configure session (\S+)(?: (commit|abort))?|commit(?: timer (\S+))?|abort)$/.exec(line)
-  if (special === null) return runLine(box, user, line)
+  if (special === null) {
+    const answer = await runLine(box, user, line)
+    const asked = user.place === null && line === 'show configuration sessions detail'
+    return answer && asked ? { text: '', json: sessionTable(sessions) } : answer
+  }
   const place = user.place
   user.place = { kind: 'global' }
   // Through the same door as other lines, so that faults strike here too; what it does is done here.
@@ -134,6 +138,12 @@ async function run(
   if (session === undefined) return { text: '% Not currently in configuration session', failed: true }
   if (verb === 'abort' || line === 'abort') return abort(box, sessions, session)
   return commit(box, sessions, session, timer)
+}
+
+function sessionTable({ open, trial }: Sessions): unknown {
+  const rows = [...open.keys()].map((name) => [name, { state: 'pending', instances: {} }])
+  if (trial) rows.push([trial.session, { state: 'pendingCommitTimer', instances: {} }])
+  return { maxSavedSessions: 1, maxOpenSessions: 5, sessions: Object.fromEntries(rows) }
 }
 
 function enter(box: Box, sessions: Sessions, user: EosUser, name: string): Answer {

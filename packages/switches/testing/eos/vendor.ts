@@ -106,6 +106,7 @@ export const eosVendor: Vendor = {
   },
   exec: (box, line) => {
     if (line === 'show running-config') return { text: runningConfig(box.running) }
+    if (line === 'show configuration sessions detail') return { text: '', json: {} }
     if (line === 'show hostname') return { text: '', json: { hostname: 'eos-1', fqdn: 'eos-1' } }
     if (line === 'show vlan') return { text: '', json: vlans(box) }
     if (line === 'show interfaces switchport') return { text: '', json: switchports(box) }
