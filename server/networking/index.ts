@@ -1,6 +1,6 @@
 /** Networks: switches, VLANs, and what is wanted of each switch port. */
 
-export { countLinks, linksOfNode, type NodeLink, roleOfNode } from './links.sql.ts'
+export { countLinks, linksOfNode, type NodeLink, quarantineUnverified, roleOfNode } from './links.sql.ts'
 export { createNetworking } from './networking.ts'
 export {
   changeNetwork,

@@ -98,7 +98,15 @@ export async function noteDrift(
     .set({
       drift: drift === null ? null : JSON.stringify(drift),
       drift_since: drift === null ? null : sql<Date>`coalesce(drift_since, now())`,
-      ...(repair ? { generation: sql`generation + 1`, attempts: 0, retry_at: sql<Date>`now()` } : {}),
+      ...(repair
+        ? {
+            generation: sql`generation + 1`,
+            // It is wanted anew: its time to become so begins now.
+            wanted_since: sql<Date>`now()`,
+            attempts: 0,
+            retry_at: sql<Date>`now()`,
+          }
+        : {}),
     })
     .where('switch_port_id', '=', link.switchPortId)
     .where('generation', '=', link.generation)

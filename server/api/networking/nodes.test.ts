@@ -1,5 +1,6 @@
 /** Nodes on switches, from the API to the switch port: no port is ever in a network that its node's tenant may not use. */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { quarantineUnverified } from '../../networking/index.ts'
 import { createFabric, type Fabric, FabricError, until } from '../../networking/testing.ts'
 import { faultOf, type Persona, type TestApi, testApi } from '../testing.ts'
 import { type Neutron, neutronOf } from './neutron/testing.ts'
@@ -336,6 +337,40 @@ describe('the operator', () => {
     ;(api.deps.config as Record<string, unknown>)['networking.repair_drift'] = true
     await becomes(node.name, 'access', vlan)
     await until('no drift', async () => (await networking(node.uuid)).verified)
+  })
+
+  it('has an idle port put back, too, and its node is not blamed for it', async () => {
+    const node = await machine()
+    await until('verified', async () => (await networking(node.uuid)).verified)
+    // Longer ago than a port may take to become idle.
+    await api.db
+      .updateTable('switch_links')
+      .set({ wanted_since: new Date(Date.now() - 3_600_000) })
+      .where('node_uuid', '=', node.uuid)
+      .execute()
+    const { generation } = await api.db
+      .selectFrom('switch_links')
+      .select('generation')
+      .where('node_uuid', '=', node.uuid)
+      .executeTakeFirstOrThrow()
+    let late = false
+    fabric.at(tor).before = async (port) => {
+      if (port !== node.name) return
+      // While it is repaired, somebody looks for nodes that are late.
+      late = (await quarantineUnverified(api.db, 1)).includes(node.uuid)
+    }
+    fabric.at(tor).tamper(node.name, { mode: 'access', vlan: 777 })
+    await becomes(node.name, 'idle')
+    await until('repaired', async () => {
+      const row = await api.db
+        .selectFrom('switch_links')
+        .select(['generation', 'verified_generation'])
+        .where('node_uuid', '=', node.uuid)
+        .executeTakeFirstOrThrow()
+      return row.generation === row.verified_generation && Number(row.generation) > Number(generation)
+    })
+    expect(late).toBe(false)
+    expect((await admin('GET', `/nodes/${node.uuid}`)).maintenance).toBe(false)
   })
 
   it('has VLANs removed from switches before another network gets them', async () => {
