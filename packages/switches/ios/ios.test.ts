@@ -59,6 +59,19 @@ describe('a Catalyst', () => {
     })
   })
 
+  it('that only switches does not know the word for it, and has LAGs all the same', async () => {
+    const plain = await startCatalyst({ switchesOnly: true })
+    const switchOf = openSwitch(plain.target(), { guard: guard(plain) })
+    const [first = '', second = ''] = plain.ports
+    const trunk = intents.trunk(100, [101], { group: 10, lacp: 'active' })
+    await switchOf.apply({ vlans: tenantVlans, ports: { [first]: trunk, [second]: trunk } })
+    expect(plain.seen(second)).toMatchObject({ untagged: 100, tagged: [101] })
+    await switchOf.apply({ ports: { [first]: intents.access(200), [second]: intents.idle() } })
+    expect(plain.seen(first)).toMatchObject({ untagged: 200, tagged: [] })
+    await switchOf.close()
+    await plain.close()
+  })
+
   it('whose user may not configure is an error, not a success', async () => {
     device.faults.refuse = ({ line }) =>
       line.startsWith('interface') ? 'Command authorization failed.' : undefined

@@ -6,11 +6,12 @@ export type CatalystOptions = Partial<IosModel> & { ports?: number; username?: s
 
 export function startCatalyst({
   encapsulation = false,
+  switchesOnly = false,
   ...options
 }: CatalystOptions = {}): Promise<SshSwitch> {
   return startSshSwitch({
     ...options,
-    vendor: iosVendor({ encapsulation }),
+    vendor: iosVendor({ encapsulation, switchesOnly }),
     driver: 'cisco-ios-ssh',
     host: 'catalyst-1',
     promptTail: ({ kind }) =>

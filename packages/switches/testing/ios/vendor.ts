@@ -14,12 +14,14 @@ import {
 export type IosModel = {
   /** Knows ISL too, and wants to be told which encapsulation a trunk has. */
   encapsulation: boolean
+  /** Routes nothing, so that `switchport` alone is no command. */
+  switchesOnly?: boolean
 }
 
 const invalid = "                 ^\n% Invalid input detected at '^' marker.\n"
 const compatible = ['mode', 'access', 'native', 'allowed']
 
-function settingsOf({ encapsulation }: IosModel): Setting[] {
+function settingsOf({ encapsulation, switchesOnly = false }: IosModel): Setting[] {
   const encapsulated: Setting = {
     key: 'encapsulation',
     pattern: /^switchport trunk encapsulation ?(dot1q|isl|negotiate)?/,
@@ -28,7 +30,13 @@ function settingsOf({ encapsulation }: IosModel): Setting[] {
   }
   return [
     { key: 'description', pattern: /^description ?(.{0,240})$/ },
-    { key: 'switchport', pattern: /^switchport$/, set: () => [], unset: () => ['no switchport'] },
+    {
+      key: 'switchport',
+      pattern: /^switchport$/,
+      set: () => [],
+      unset: () => ['no switchport'],
+      refuse: () => (switchesOnly ? '% Incomplete command.\n' : undefined),
+    },
     {
       key: 'access',
       pattern: /^switchport access vlan ?(\d*)$/,
