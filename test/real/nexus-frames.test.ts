@@ -137,4 +137,7 @@ async function follow(port: string, { untagged, tagged }: Seen): Promise<void> {
         `trunks=${list.length === 0 ? '[]' : list.join(',')}`,
       ]
   await ovs.vsctl('set', 'Port', port, ...columns)
+  // Open vSwitch goes on by flows of before for a moment, and by addresses it learned from them; a Nexus does not.
+  await ovs.appctl('revalidator/purge')
+  await ovs.appctl('fdb/flush', 'br0')
 }
