@@ -60,6 +60,7 @@ it('frames go where the ports’ VLANs say and nowhere else, tagged and untagged
 
 it('a released port passes nothing: not as a trunk of all VLANs, not in the quarantine VLAN', async () => {
   const [port = '', other = ''] = ovs.ports
+  await one.apply({ ports: Object.fromEntries(ovs.ports.map((name) => [name, intents.idle()])) })
   await one.apply({
     ports: { [port]: intents.trunk(100, [200, 300]), [other]: intents.trunk(null, [100, 200]) },
   })
