@@ -91,6 +91,18 @@ it('a port that leaves a network is parked until flows of before are gone, and o
   await ovs.close()
 })
 
+it('ports that leave together do so one after another, and enter together', async () => {
+  const ovs = await startSimulatedOvs()
+  const one = openSwitch(ovs.target(), { guard: guard(ovs) })
+  await one.apply({ ports: { eth1: intents.access(100), eth2: intents.access(200) } })
+  const { writes } = ovs.counts
+  await one.apply({ ports: { eth1: intents.access(200), eth2: intents.access(100) } })
+  expect(ovs.counts.writes - writes).toBe(3)
+  expect([ovs.seen('eth1').untagged, ovs.seen('eth2').untagged]).toEqual([200, 100])
+  await one.close()
+  await ovs.close()
+})
+
 it('if a port cannot enter the other network it is where it was, whatever that was', async () => {
   const ovs = await startSimulatedOvs()
   const one = openSwitch(ovs.target(), { guard: guard(ovs) })

@@ -65,8 +65,11 @@ function requestsFor(drafts: Map<string, Draft>, rows: Rows, names: Names): Ovsd
   const parks = leaving.length > 0 || changed.some(({ bridge }) => bridge === 'parked')
   return [
     ...(parks ? parkingRequests(rows, names) : []),
-    ...leaving.map((draft) => leaveRequest(before.get(draft.name) as Draft, names)),
-    ...(leaving.length > 0 ? [settleRequest(names)] : []),
+    // One after another: ports that go together may swap their numbers in the datapath, and flows of before go by those.
+    ...leaving.flatMap((draft, index) => [
+      leaveRequest(before.get(draft.name) as Draft, names),
+      settleRequest(index < leaving.length - 1 ? Math.ceil(names.settleMs / 4) : names.settleMs),
+    ]),
     ...changed.flatMap((draft, index) => portRequests(draft, before.get(draft.name), index, names)),
   ]
 }
@@ -97,7 +100,7 @@ function leaveRequest(draft: Draft, names: Names): OvsdbRequest {
   }
 }
 
-function settleRequest({ settleMs }: Names): OvsdbRequest {
+function settleRequest(settleMs: number): OvsdbRequest {
   return { line: `wait ${settleMs} ms for flows of before to be gone`, operations: [], settleMs }
 }
 

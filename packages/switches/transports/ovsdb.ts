@@ -92,7 +92,7 @@ async function sessionOf(rpc: Rpc, timeoutMs: number): Promise<Session<OvsdbRequ
         // The database has it; only when the daemon says so do frames go the new way.
         if (generation !== null) await progress.reached(generation, Math.max(1, until - Date.now()))
         await sleep(part.at(-1)?.settleMs ?? 0)
-        undo = part.flatMap((request) => request.undo ?? [])
+        undo = [...undo, ...part.flatMap((request) => request.undo ?? [])]
       }
       return replies
     },
