@@ -1,6 +1,9 @@
 #!/usr/bin/env bash
-# Installs Open vSwitch, whose daemons the tests start themselves, without its kernel module. Does nothing when it is there.
+# Installs Open vSwitch, whose daemons the tests start themselves, without its kernel module, and what wires network
+# namespaces to it. Does nothing when all is there.
 set -euo pipefail
 
-if [ -x /usr/sbin/ovs-vswitchd ] && [ -x /usr/sbin/ovsdb-server ]; then exit 0; fi
-bash "$(dirname "$0")/../apt-install.sh" openvswitch-switch
+for program in /usr/sbin/ovs-vswitchd /usr/sbin/ovsdb-server /usr/bin/ovsdb-tool ip ethtool python3; do
+  command -v "$program" >/dev/null && continue
+  exec bash "$(dirname "$0")/../apt-install.sh" openvswitch-switch iproute2 ethtool python3
+done
