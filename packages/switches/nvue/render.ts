@@ -40,7 +40,10 @@ function patchesOf(step: Step, domain: string): Patch[] {
     }
     case 'settings': {
       const { stpEdge, mtu, description } = step.set
-      const edge = { bridge: { domain: { [domain]: { stp: { 'admin-edge': stpEdge ? 'on' : 'off' } } } } }
+      // With its VLANs again: a port that is in the bridge and says nothing of VLANs carries all, if only they got lost.
+      const vlans = step.to === null ? {} : (bridgePort(step.to) as object)
+      const stp = { 'admin-edge': stpEdge ? 'on' : 'off' }
+      const edge = { bridge: { domain: { [domain]: { ...vlans, stp } } } }
       return [
         ...(stpEdge === undefined ? [] : [patch(step.port, edge)]),
         ...(mtu === undefined ? [] : [patch(step.port, { link: { mtu } })]),
