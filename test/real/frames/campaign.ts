@@ -2,7 +2,7 @@
 import { type PortIntent, type Switch, SwitchError } from '@leasehold/switches'
 import { compareRound } from './expected.ts'
 import { type Belonging, both, crossings, type Ledger } from './ledger.ts'
-import { anyIntent, type Chance, tenantOf, vlans } from './tenants.ts'
+import { access, anyIntent, type Chance, tenantOf, vlans } from './tenants.ts'
 import { type Delivery, microseconds, type Watcher } from './watcher.ts'
 
 /** A switch under test, and what can be done to it. */
@@ -70,6 +70,9 @@ export async function campaign(stage: Stage, scene: Scene, steps: number): Promi
         `step ${step} (${moves.map(({ node, intent }) => `${node}: ${brief(intent)}`).join(', ')}${fault ? `, ${fault.name}` : ''})`,
       )
     }
+    // Whatever chance brought, in the end frames have to pass.
+    for (const node of nodes) await move(node, access(100))
+    settle('at the end, with all in one network')
   } finally {
     await one.close()
     judge(watcher.take())
