@@ -113,7 +113,11 @@ export async function startEngine(deps: EngineDeps, incarnation: string): Promis
     options: '-c synchronous_commit=off',
   })
   prepareStatements(pool)
-  pool.on('error', (error) => deps.log.warn({ err: error }, 'a connection of the workflows was lost'))
+  // Of connections that are being closed nobody wants to hear.
+  let closing = false
+  pool.on('error', (error) => {
+    if (!closing) deps.log.warn({ err: error }, 'a connection of the workflows was lost')
+  })
   try {
     DBOS.setConfig({
       name: 'leasehold',
@@ -150,6 +154,7 @@ export async function startEngine(deps: EngineDeps, incarnation: string): Promis
     forget: (endedBefore) => forget(engine, endedBefore),
     stop: async () => {
       await leaveOff(engine)
+      closing = true
       await DBOS.shutdown()
       running = undefined
       await pool.end()
