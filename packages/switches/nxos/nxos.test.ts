@@ -43,3 +43,27 @@ it('without a checkpoint nothing is changed, nothing is rolled back to an older 
   await one.close()
   await nexus.close()
 })
+
+it('a refusal to enter or leave configuration mode is an error, and no line is said in the wrong mode after it', async () => {
+  const nexus = await startNexus()
+  const one = openSwitch(nexus.target(), { guard: guard(nexus) })
+  const [port = ''] = nexus.ports
+  await one.apply({ vlans: tenantVlans, ports: { [port]: intents.access(100) } })
+  const before = nexus.config()
+  for (const refused of ['configure terminal', 'end']) {
+    let struck = false
+    nexus.faults.refuse = ({ line }) => {
+      if (struck || line !== refused) return undefined
+      struck = true
+      return '% Permission denied'
+    }
+    const error = await one
+      .apply({ ports: { [port]: intents.access(200) } })
+      .catch((thrown: unknown) => thrown)
+    expect(error).toMatchObject({ code: 'rejected', line: refused, restored: true })
+    expect(nexus.config()).toBe(before)
+    await one.read()
+  }
+  await one.close()
+  await nexus.close()
+})

@@ -14,6 +14,8 @@ export type Screen = {
   begin: (signal: AbortSignal) => Promise<void>
   /** What the switch prints for a line. One at a time. @throws SwitchError 'unreachable' | 'timeout' */
   run: (line: string, signal: AbortSignal) => Promise<string>
+  /** The prompt that the cursor is behind. */
+  prompt: () => string
   alive: () => boolean
   end: () => void
 }
@@ -86,6 +88,7 @@ export function createScreen(channel: ClientChannel, profile: ScreenProfile): Sc
   }
 
   return {
+    prompt: lastLine,
     alive: () => broken === undefined,
     end: () => {
       broken ??= 'closed'

@@ -61,10 +61,20 @@ function sessionOf(
   profile: ShellProfile,
 ): Session<CliRequest, CliReply> {
   let configuring = false
+  let outside = screen.prompt()
   const enter = async (mode: CliRequest['mode'], signal: AbortSignal) => {
-    if (configuring === (mode === 'configure')) return
-    await screen.run(mode === 'configure' ? profile.enterConfigure : profile.leaveConfigure, signal)
-    configuring = mode === 'configure'
+    const wanted = mode === 'configure'
+    if (configuring === wanted) return
+    if (wanted) outside = screen.prompt()
+    const line = wanted ? profile.enterConfigure : profile.leaveConfigure
+    const reply = await screen.run(line, signal)
+    if ((screen.prompt() !== outside) !== wanted) {
+      // Lines in the wrong mode are other lines: this shell is of no more use.
+      screen.end()
+      client.end()
+      throw new SwitchError('rejected', `the switch refused "${line}": ${reply}`, { line, reply })
+    }
+    configuring = wanted
   }
   return {
     alive: screen.alive,
