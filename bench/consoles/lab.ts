@@ -10,8 +10,16 @@ export interface LabPort {
 
 const commands = {
   /** Starts so many; what is typed is echoed. */
-  async start({ count, password }: { count: number; password: string }): Promise<LabPort> {
-    lab = await startLab({ count, serial: 'quiet', password })
+  async start({
+    count,
+    password,
+    basePort = 0,
+  }: {
+    count: number
+    password: string
+    basePort?: number
+  }): Promise<LabPort> {
+    lab = await startLab({ count, serial: 'quiet', password, basePort })
     for (const { serial } of lab.machines) serial.onInput((bytes) => serial.write(bytes))
     return { ports: lab.machines.map(({ port }) => port) }
   },
