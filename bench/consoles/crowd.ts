@@ -1,5 +1,6 @@
 /** A hundred watchers of one machine that prints without a pause, some of whom read nothing. See docs/performance.md. */
 import { createHash } from 'node:crypto'
+import { readFile, rm } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
 import { journalOf } from '../../server/console/chaos/testing/estate.ts'
 import { readJournal } from '../../server/console/index.ts'
@@ -10,7 +11,6 @@ import {
   enrol,
   loadOfMachine,
   percentOfCore,
-  pssMb,
   startDatabase,
   startService,
   switchConsoles,
@@ -32,13 +32,24 @@ const bytes = Number(options.megabytes) * 1024 * 1024
 const bytesPerSecond = Number(options.kilobytesPerSecond) * 1000
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
 
+/** Writes what lives in memory to where the environment says, on a signal. */
+const tellMemory = `data:text/javascript,${encodeURIComponent(`
+  import { writeFileSync } from 'node:fs'
+  process.on('SIGUSR2', () => {
+    gc()
+    const { heapUsed, external } = process.memoryUsage()
+    writeFileSync(process.cwd() + '/.memory-' + process.pid, String(heapUsed + external))
+  })`)}`
 const database = await startDatabase()
 const { lab } = forkLab()
 const { watchers } = forkWatchers()
 const rows: string[][] = []
 try {
   const { ports } = await lab.start({ count: 1, password: bmcPassword })
-  const service = startService(database)
+  // All of it is compared in the end. What is in memory is asked of the service itself: a process gives back late.
+  const service = startService(database, ['--console-journal-mb-per-node', '512'], {
+    node: ['--expose-gc', `--import=${tellMemory}`],
+  })
   const url = await service.listening()
   const [node] = (await enrol(database.db, ports)) as [string]
   const tokens = await tokensFor(database.db, count)
@@ -46,18 +57,29 @@ try {
   await watchers.connect({ url, doors: tokens.map((token) => ({ node, token })) })
   await sleep(5_000)
 
+  const mebibytes = async (): Promise<number> => {
+    const path = `.memory-${service.pid}`
+    process.kill(service.pid, 'SIGUSR2')
+    await sleep(1_500)
+    const text = await readFile(path, 'utf8')
+    await rm(path)
+    return Number(text) / 1024 / 1024
+  }
+
   /** Lets the machine print so much; gives how it was for those who read. */
   const flood = async (amount: number) => {
     await watchers.listen()
     await lab.flood({ bytes: amount, bytesPerSecond })
-    const [ours] = await percentOfCore([service.pid], Math.min(20_000, (amount / bytesPerSecond) * 500))
+    const [ours] = await percentOfCore([service.pid], 20_000)
+    // By now the system's own buffers are full, too, and nobody has been sent away yet.
+    await sleep(12_000)
+    const memory = await mebibytes()
     while (!(await lab.flooded())) await sleep(200)
     await sleep(2_000)
-    return { delays: await watchers.delays(), processor: ours as number, memory: await pssMb(service.pid) }
+    return { delays: await watchers.delays(), processor: ours as number, memory }
   }
   const without = await flood(bytes / 4)
   await watchers.pause({ count: stalled })
-  const atPause = await pssMb(service.pid)
   const withThem = await flood(bytes)
   const after = await flood(bytes / 4)
   row('watchers that read: delay without stalled ones', '', times(without.delays))
@@ -68,11 +90,11 @@ try {
     '',
     `${withThem.processor.toFixed(0)} % of a core (${without.processor.toFixed(0)} % without)`,
   )
-  const each = (withThem.memory - Math.max(atPause, without.memory)) / stalled
+  const each = (withThem.memory - without.memory) / stalled
   row(
     'memory for each stalled one',
     '1 MiB',
-    `${each.toFixed(2)} MiB (PSS ${without.memory.toFixed(0)} → ${withThem.memory.toFixed(0)} MB)`,
+    `${each.toFixed(2)} MiB (alive in the service: ${without.memory.toFixed(0)} → ${withThem.memory.toFixed(0)} MiB)`,
   )
 
   await watchers.resume()

@@ -132,11 +132,12 @@ export async function rssMb(pid: number): Promise<number> {
   return Number(/^VmRSS:\s+(\d+)/m.exec(text)?.[1]) / 1024
 }
 
-/** Seconds that a process has computed for. */
-export async function cpuSeconds(pid: number): Promise<number> {
+/** Seconds that a process has computed for; its children that have ended, too, if asked. */
+export async function cpuSeconds(pid: number, withEnded = false): Promise<number> {
   const text = await readFile(`/proc/${pid}/stat`, 'utf8')
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
-  return (Number(fields[11]) + Number(fields[12])) / 100
+  const ticks = [fields[11], fields[12], ...(withEnded ? [fields[13], fields[14]] : [])]
+  return ticks.reduce((sum, each) => sum + Number(each), 0) / 100
 }
 
 /** What processes, each with its children, take of a core in the given time, percent. */
@@ -149,9 +150,11 @@ export async function percentOfCore(pids: readonly number[], ms: number): Promis
   return after.map((seconds, index) => (seconds - (before[index] as number)) * share)
 }
 
+/** Children that have ended count as long as somebody waits for them. */
 const cpuOfTree = async (pid: number): Promise<number> => {
-  const pids = [pid, ...(await childrenOf(pid))]
-  return (await Promise.all(pids.map((each) => cpuSeconds(each).catch(() => 0)))).reduce((a, b) => a + b)
+  const children = await childrenOf(pid)
+  const seconds = [cpuSeconds(pid, true), ...children.map((each) => cpuSeconds(each).catch(() => 0))]
+  return (await Promise.all(seconds)).reduce((a, b) => a + b)
 }
 
 export const descriptorsOf = async (pid: number): Promise<number> => (await readdir(`/proc/${pid}/fd`)).length

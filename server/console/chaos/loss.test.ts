@@ -38,7 +38,7 @@ const crossOver = async (percent: keyof typeof lossy) => {
   machine.inject({ kind: 'drop', percent })
   machine.inject({ kind: 'reorder', percent: 10, delayMs: 30 })
   machine.inject({ kind: 'duplicate', percent: 5 })
-  const load = { ms: 6_000, printedPerSecond: 1_500, typedPerSecond: 100 }
+  const load = { ms: 4_000, printedPerSecond: 1_500, typedPerSecond: 100 }
   const crossing = await cross({ url, token, node }, machine, load)
   const account = await accountFor(crossing.stream.acknowledged(), [journalOf(data, node)])
   return { ...crossing, account, node }
