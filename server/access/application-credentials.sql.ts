@@ -73,7 +73,8 @@ export async function createCredential(
       'forbidden',
       `A user has at most ${maxPerUser} application credentials: delete some.`,
     )
-  const secret = wanted.secret ?? randomBytes(48).toString('base64url')
+  // Its first letter is no dash: a client's command line would take it for an option.
+  const secret = wanted.secret ?? `s${randomBytes(48).toString('base64url')}`
   const id = newId()
   const insert = db.insertInto('application_credentials').values({
     id,

@@ -38,7 +38,7 @@ export async function verifyPassword(password: string, encoded: string | null): 
 }
 
 /** A password of 128 random bits, for accounts that nobody named one for. */
-export const randomPassword = (): string => randomBytes(16).toString('base64url')
+export const randomPassword = (): string => `p${randomBytes(16).toString('base64url')}`
 
 interface Cost {
   memory: number
