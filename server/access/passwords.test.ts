@@ -37,7 +37,7 @@ describe('a password', () => {
   })
 
   test('made up for somebody has 128 random bits', () => {
-    expect(randomPassword()).toMatch(/^[\w-]{22}$/)
+    expect(randomPassword()).toMatch(/^p[\w-]{22}$/)
     expect(randomPassword()).not.toBe(randomPassword())
   })
 
