@@ -33,6 +33,9 @@ export async function enrol(url: string, machines: readonly LabMachine[]): Promi
       }
       await ask('POST', '/v1/nodes', { uuid, driver: 'ipmi', driver_info: access })
       await ask('PUT', `/v1/nodes/${uuid}/console`, { enabled: true })
+      const isOn = async () =>
+        ((await ask('GET', `/v1/nodes/${uuid}/states`)) as { console_enabled: boolean }).console_enabled
+      await until(isOn, 'a console that is on')
       return uuid
     }),
   )
@@ -52,7 +55,7 @@ export async function loginTo(url: string): Promise<string> {
 
 async function administrator(url: string) {
   const token = await loginTo(url)
-  return async (method: string, path: string, body: object): Promise<void> => {
+  return async (method: string, path: string, body?: object): Promise<unknown> => {
     const answer = await fetch(url + path, {
       method,
       headers: {
@@ -60,9 +63,10 @@ async function administrator(url: string) {
         'x-auth-token': token,
         'x-openstack-ironic-api-version': '1.82',
       },
-      body: JSON.stringify(body),
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     })
     if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${await answer.text()}`)
+    return answer.status === 200 || answer.status === 201 ? answer.json() : undefined
   }
 }
 
