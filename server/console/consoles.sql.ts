@@ -27,6 +27,8 @@ export interface Held {
   span: Span
   isFirst: boolean
   powerState: string | null
+  /** What it is being changed to; of a reboot, on. */
+  targetPowerState: string | null
   provisionState: string
   /** Changes whenever the way to the machine does. */
   access: string
@@ -42,7 +44,7 @@ export async function heldConsoles(
   nodeUuids?: readonly string[],
 ): Promise<Map<string, Held>> {
   const { rows } = await sql<HeldRow>`
-    SELECT c.node_uuid, n.name, c.fence, n.console_enabled, c.off_at, n.power_state, n.provision_state,
+    SELECT c.node_uuid, n.name, c.fence, n.console_enabled, c.off_at, n.power_state, n.target_power_state, n.provision_state,
            md5(n.driver || n.driver_info::text || (n.interfaces ->> 'console')) AS access,
            c.end_offset, c.remembered,
            NOT EXISTS (SELECT FROM console_spans e WHERE e.node_uuid = s.node_uuid AND e.id < s.id) AS is_first,
@@ -63,6 +65,7 @@ export async function heldConsoles(
         span: spanOf(row),
         isFirst: row.is_first,
         powerState: row.power_state,
+        targetPowerState: row.target_power_state,
         provisionState: row.provision_state,
         access: row.access,
         endOffset: Number(row.end_offset),
@@ -248,6 +251,7 @@ interface HeldRow extends SpanRow {
   console_enabled: boolean
   off_at: Date | null
   power_state: string | null
+  target_power_state: string | null
   provision_state: string
   access: string
   end_offset: string

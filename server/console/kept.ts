@@ -201,7 +201,11 @@ export function keepConsole(deps: KeptDeps): Kept {
       const before = held
       if (next.span.id !== before.span.id) changeHands(next.span)
       held = next
-      if (next.powerState !== before.powerState && next.powerState) happened(next.powerState)
+      if (next.targetPowerState !== before.targetPowerState && next.targetPowerState)
+        happened(`asked for ${next.targetPowerState}`)
+      // A reboot ends as it began: that it is done is told all the same.
+      const isDone = before.targetPowerState !== null && next.targetPowerState === null
+      if (next.powerState && (isDone || next.powerState !== before.powerState)) happened(next.powerState)
       if (next.provisionState !== before.provisionState) happened(`provision state ${next.provisionState}`)
       if (next.access !== before.access) supervisor.reopen('the way to the machine has changed')
     },

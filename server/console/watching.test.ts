@@ -232,6 +232,18 @@ it('power and provision changes are told beside the bytes', async () => {
   await until(() => watcher.last('event')?.event === 'power off')
 })
 
+it('a reboot is told when it is asked for and when it is done, though the power is as before', async () => {
+  const { node } = await machine()
+  const watcher = await come('lessee', node)
+  await until(() => watcher.last('hello'))
+  const change = (target: string | null) =>
+    room.db.updateTable('nodes').set({ target_power_state: target }).where('uuid', '=', node).execute()
+  await change('power on')
+  await until(() => watcher.last('event')?.event === 'asked for power on')
+  await change(null)
+  await until(() => watcher.last('event')?.event === 'power on')
+})
+
 it('who watches, types and leaves is in the audit', async () => {
   const { node } = await machine()
   const watcher = await come('lessee', node)

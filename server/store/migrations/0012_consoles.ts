@@ -141,10 +141,10 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       RETURN NULL;
     END $$;
     CREATE TRIGGER nodes_console_machine_changed
-      AFTER UPDATE OF name, power_state, provision_state, driver, driver_info, interfaces ON nodes FOR EACH ROW
+      AFTER UPDATE OF name, power_state, target_power_state, provision_state, driver, driver_info, interfaces ON nodes FOR EACH ROW
       WHEN (NEW.console_enabled AND
-        (OLD.name, OLD.power_state, OLD.provision_state, OLD.driver, OLD.driver_info, OLD.interfaces) IS DISTINCT FROM
-        (NEW.name, NEW.power_state, NEW.provision_state, NEW.driver, NEW.driver_info, NEW.interfaces))
+        (OLD.name, OLD.power_state, OLD.target_power_state, OLD.provision_state, OLD.driver, OLD.driver_info, OLD.interfaces) IS DISTINCT FROM
+        (NEW.name, NEW.power_state, NEW.target_power_state, NEW.provision_state, NEW.driver, NEW.driver_info, NEW.interfaces))
       EXECUTE FUNCTION console_machine_changed();
 
     CREATE FUNCTION console_gone() RETURNS trigger LANGUAGE plpgsql AS $$
