@@ -7,7 +7,7 @@ import { dirname, join, relative, resolve } from 'node:path'
 
 const root = resolve(import.meta.dirname, '..')
 
-/** What each room of the server may import besides itself, `errors.ts` and `config.ts`. */
+/** What each room of the server may import besides itself and what is `common`. */
 const allowed: Readonly<Record<string, readonly string[]>> = {
   store: [],
   lab: [],
@@ -34,7 +34,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
 }
 /** Files beside the rooms that put them together. */
 const assemblers = ['main.ts', 'demo.ts', 'first-start.ts', 'upkeep.ts']
-const common = ['errors.ts', 'config.ts']
+const common = ['errors.ts', 'config.ts', 'addresses.ts']
 
 const files = ['packages', 'server'].flatMap((part) => globSync(`${part}/**/*.ts`, { cwd: root }))
 const imports = new Map(files.map((file) => [file, importsOf(file)]))
@@ -70,7 +70,7 @@ function faultOf(file: string, target: string): string | undefined {
   if (to === '')
     return common.includes(target.slice('server/'.length))
       ? undefined
-      : 'only errors.ts and config.ts serve all rooms'
+      : `only ${common.join(', ')} serve all rooms`
   const forTests = /\.test\.ts$|\/testing(\.ts$|\/)/.test(file)
   if (!forTests && !allowed[from as string]?.includes(to))
     return `${from} may import ${allowed[from as string]?.join(', ') || 'no other room'}`

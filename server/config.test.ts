@@ -73,6 +73,7 @@ describe('an option', () => {
       'console.ssh_listen': 's.test:2',
       'console.tcp_ports': '5-6',
       'console.tcp_sources': '10.1.0.0/16',
+      'hardware.allowed_networks': '10.1.0.0/16, fd00::1',
     }
     for (const name of names) {
       const value = defaultConfig()[name]

@@ -110,7 +110,7 @@ const portRange: Kind<{ first: number; last: number }> = {
 const networks: Kind<readonly string[]> = {
   metavar: 'NETWORKS',
   read: (value) => {
-    const list = value.split(',').map((each) => each.trim())
+    const list = value === '' ? [] : value.split(',').map((each) => each.trim())
     for (const each of list) {
       const [host = '', bits] = each.split('/')
       const most = isIP(host) === 6 ? 128 : 32
@@ -123,7 +123,11 @@ const networks: Kind<readonly string[]> = {
 }
 
 const options = {
-  data: option(path, 'data', 'directory of everything the service keeps: database, clouds.yaml'),
+  data: option(
+    path,
+    'data',
+    'directory of everything the service keeps: database, clouds.yaml, keys, journals of consoles, the lab',
+  ),
   listen: option(address, { host: '127.0.0.1', port: 6385 }, 'address the API answers at'),
   demo: option(flag, false, 'adds, once, three tenants and a lab of 12 simulated machines with IPMI'),
   'database.url': option(databaseUrl, undefined, 'a PostgreSQL server to use in place of the embedded one'),
@@ -269,6 +273,11 @@ const options = {
     60,
     'how long a machine may take to change its power, seconds',
   ),
+  'hardware.allowed_networks': option(
+    networks,
+    [],
+    'where BMCs and consoles may be: addresses and networks, with commas between; anywhere when left out',
+  ),
   'serial.allow_local': option(
     flag,
     false,
@@ -326,13 +335,22 @@ const options = {
     undefined,
     'where other conductors reach this API; http:// and the listening address when left out',
   ),
-  'console.ssh_listen': option(optionalAddress, undefined, 'address of the SSH door; none when left out'),
+  'console.ssh_listen': option(
+    optionalAddress,
+    undefined,
+    'address of the SSH door; when left out none, with --demo 127.0.0.1:2222 or, if taken, any port',
+  ),
   'console.tcp_listen': option(
     optionalText,
     undefined,
     'address of unauthenticated TCP doors, one a console, for Nova’s serial proxy; none when left out',
   ),
   'console.tcp_ports': option(portRange, { first: 10_000, last: 10_999 }, 'ports of those doors'),
+  'console.tcp_sources': option(
+    networks,
+    ['127.0.0.1', '::1'],
+    'who may connect to those doors: addresses and networks, with commas between; this host’s own only if listed singly',
+  ),
   'networking.key_file': option(
     optionalPath,
     undefined,
@@ -376,11 +394,6 @@ const options = {
   ),
   'networking.quota_networks': option(integer(0), 100, 'networks of one project at most'),
   'networking.quota_ports': option(integer(0), 500, 'ports of networks of one project at most'),
-  'console.tcp_sources': option(
-    networks,
-    ['127.0.0.1', '::1'],
-    'who may connect to those doors: addresses and networks, with commas between',
-  ),
 } as const
 
 type Options = typeof options

@@ -45,6 +45,8 @@ export type ClientOptions = {
   exchangeTimeoutMs?: number
   /** Wait before asking again a BMC that says it is busy; twice as long each time, three times at most. */
   busyPauseMs?: number
+  /** Whether datagrams may go to a numeric address, also one that a name leads to; unless given, to any. */
+  allows?: (address: string) => boolean
   /** A whole operation with waiting, opening a session and all commands, unless the call says otherwise. */
   deadlineMs?: number
 }
@@ -75,12 +77,12 @@ export type IpmiClient = {
 }
 
 /** Makes a client. It opens its socket when first used and must be closed. */
-export function createIpmiClient(options: ClientOptions = {}): IpmiClient {
+export function createIpmiClient({ allows, ...options }: ClientOptions = {}): IpmiClient {
   const settings = { ...defaults, ...options }
   checkSettings(settings)
-  const transport = createTransport()
+  const transport = createTransport(allows)
   // Some BMCs know a session by the port that it comes from: commands would end the console's, and it theirs.
-  const consoleTransport = createTransport()
+  const consoleTransport = createTransport(allows)
   const slots = createSlots(settings.maxConcurrent, settings.maxQueued, 'BMCs')
   const connections = new Map<string, Connection>()
   const farewells = new Set<Promise<void>>()

@@ -6,7 +6,7 @@ import { IpmiError } from './errors.ts'
 import { createSlots, type Slots } from './limits.ts'
 import { busyPause, type Link, type LinkSettings, openLink, unreadable } from './link.ts'
 import type { Account } from './target.ts'
-import { resolvePeer, type Transport } from './transport.ts'
+import type { Transport } from './transport.ts'
 
 export type Connection = {
   perform<T>(operation: Operation<T>, signal: AbortSignal): Promise<T>
@@ -43,7 +43,7 @@ export function createConnection(account: Account, deps: ConnectionDeps): Connec
     deps.makeRoom()
     deps.counted(1)
     try {
-      const peer = await unlessAborted(resolvePeer(account.address, account.port), signal)
+      const peer = await unlessAborted(transport.resolve(account.address, account.port), signal)
       link = await openLink(account, peer, transport, settings, signal)
       return link
     } catch (error) {

@@ -7,7 +7,7 @@ import { type Activation, activateSol } from './sol-open.ts'
 import type { Sol, SolOptions } from './sol-options.ts'
 import type { SolQuirk } from './sol-quirks.ts'
 import type { Account } from './target.ts'
-import { resolvePeer, type Transport } from './transport.ts'
+import type { Transport } from './transport.ts'
 import { createWheel } from './wheel.ts'
 import { payloadTypes } from './wire/index.ts'
 
@@ -48,7 +48,7 @@ export function createConsoles({ transport, settings, makeRoom, counted }: Conso
     gone: () => void,
   ): Promise<Sol> => {
     const quirks: ReadonlySet<SolQuirk> = new Set(options.quirks)
-    const peer = await unlessAborted(resolvePeer(account.address, account.port), signal)
+    const peer = await unlessAborted(transport.resolve(account.address, account.port), signal)
     const link = await openLink(account, peer, transport, patience, signal)
     // The machine may speak before the answer has been read.
     const early: [Buffer, number][] = []

@@ -7,7 +7,7 @@ import {
 import { converse, type Patience, unlessAborted } from './converse.ts'
 import { IpmiError } from './errors.ts'
 import type { Target } from './target.ts'
-import { resolvePeer, type Transport } from './transport.ts'
+import type { Transport } from './transport.ts'
 import { decodeResponse, encodePlain, encodeRequest, isMalformed } from './wire/index.ts'
 
 /**
@@ -21,7 +21,7 @@ export async function discover(
   patience: Patience,
   signal: AbortSignal,
 ): Promise<ChannelAuthentication> {
-  const peer = await unlessAborted(resolvePeer(target.address, target.port ?? 623), signal)
+  const peer = await unlessAborted(transport.resolve(target.address, target.port ?? 623), signal)
   const { netFn, command, data = [] } = getChannelAuthentication
   const question = encodePlain(encodeRequest({ netFn, command, data: Buffer.from(data), sequence: 1 }))
   const answer = await converse<ChannelAuthentication>({

@@ -24,6 +24,12 @@ export type Watcher = {
 }
 
 export type Transport = {
+  /**
+   * Finds the numeric address of a host name, preferring IPv4; numeric addresses are taken as they are.
+   *
+   * @throws IpmiError 'unreachable' when the name does not resolve, 'invalid-argument' for an address that is not allowed
+   */
+  resolve(address: string, port: number): Promise<Peer>
   send(peer: Peer, datagram: Buffer): void
   /** Takes datagrams for a console session id; the function it gives ends that. */
   attach(consoleId: number, route: Route): () => void
@@ -34,7 +40,8 @@ export type Transport = {
   close(): Promise<void>
 }
 
-export function createTransport(): Transport {
+/** `allows` says of a numeric address whether datagrams may go there. */
+export function createTransport(allows: (address: string) => boolean = () => true): Transport {
   const routes = new Map<number, Route>()
   const watchers = new Map<string, Set<Watcher>>()
   const sockets = new Map<4 | 6, Socket>()
@@ -86,6 +93,11 @@ export function createTransport(): Transport {
   }
 
   return {
+    async resolve(address, port) {
+      const peer = await resolvePeer(address, port)
+      if (allows(peer.address)) return peer
+      throw new IpmiError('invalid-argument', 'its address is not among those that are allowed here')
+    },
     send(peer, datagram) {
       if (closed) return
       // Without a callback: what the system refuses shows as silence too, and a thousand consoles say much.
@@ -119,12 +131,7 @@ export function createTransport(): Transport {
   }
 }
 
-/**
- * Finds the numeric address of a host name, preferring IPv4; numeric addresses are taken as they are.
- *
- * @throws IpmiError 'unreachable' when the name does not resolve
- */
-export async function resolvePeer(address: string, port: number): Promise<Peer> {
+async function resolvePeer(address: string, port: number): Promise<Peer> {
   try {
     const found =
       isIP(address) === 0 ? await lookup(address, { order: 'ipv4first' }) : { address, family: isIP(address) }

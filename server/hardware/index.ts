@@ -5,6 +5,7 @@ import { createFakeHardware } from './fake/type.ts'
 import { createIpmiHardware } from './ipmi/type.ts'
 import { createSwitchNetwork, type NodeWiring } from './network/switch.ts'
 import { createRegistry } from './registry.ts'
+import { serialDeps } from './serial/access.ts'
 import type { Hardware } from './types.ts'
 
 export {
@@ -41,7 +42,7 @@ export interface HardwareDeps {
  */
 export function createHardware({ config, log, wiring }: HardwareDeps): Hardware {
   const networks = wiring ? [createSwitchNetwork(wiring)] : []
-  const fake = createFakeHardware({ allowLocal: config['serial.allow_local'] }, networks)
+  const fake = createFakeHardware(serialDeps(config), networks)
   const ipmi = createIpmiHardware({ config, log, networks })
   return createRegistry([fake, ipmi.type], () => ipmi.close())
 }

@@ -174,6 +174,30 @@ describe('a TCP door', () => {
   })
 })
 
+describe('this very host', () => {
+  it('does not come in by a network that it is in: whose console is aimed at a door comes from here too', async () => {
+    const ports = { first: first + 100, last: first + 102 }
+    const wide = await testRoom(store, {
+      'console.tcp_listen': '127.0.0.1',
+      'console.tcp_ports': ports,
+      'console.tcp_sources': ['127.0.0.0/8'],
+    })
+    try {
+      const node = await wide.node()
+      await until(() => wide.line(node).live, 'the line')
+      await until(() => door(node), 'the door')
+      const port = Number((await door(node))?.port)
+      const refused = come(port)
+      await until(() => refused.gone, 'the refusal')
+      expect(refused.bytes).toHaveLength(0)
+      // Not an address of an interface here: somebody else as far as the door can tell.
+      await hear(wide.line(node), come(port, '127.7.1.2'))
+    } finally {
+      await wide.close()
+    }
+  })
+})
+
 describe('ports', () => {
   it('that other programs have are left out', async () => {
     const other = createServer()

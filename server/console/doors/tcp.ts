@@ -2,9 +2,10 @@
  * TCP doors: one port a console, for programs that can do no better (Nova's serial proxy, telnet). Nobody is asked who
  * he is, so it is opt-in and only listed sources get in. What is not read is not kept: it is in the journal.
  */
-import { BlockList, createServer, isIP, type Server, type Socket } from 'node:net'
+import { createServer, type Server, type Socket } from 'node:net'
 import type { Logger } from 'pino'
 import { callerOf } from '../../access/index.ts'
+import { inNetworks, isOwnAddress } from '../../addresses.ts'
 import { messageOf } from '../../errors.ts'
 import { insistent } from '../insistent.ts'
 import type { Kept } from '../kept.ts'
@@ -31,7 +32,8 @@ const tryAgainMs = 10_000
 
 export function createTcpDoors(deps: TcpDoorsDeps): TcpDoors {
   const { host } = deps
-  const allowed = listOf(deps.sources)
+  const isAllowed = inNetworks(deps.sources)
+  const isNamed = inNetworks(deps.sources.filter((source) => !source.includes('/')))
   const doors = new Map<Kept, Server>()
   const taken = new Set<number>()
   /** Consoles without a door, and why. */
@@ -86,14 +88,20 @@ export function createTcpDoors(deps: TcpDoorsDeps): TcpDoors {
     })
   }
 
+  const refusalOf = (address: string): string | undefined => {
+    if (!isAllowed(address)) return 'not in console.tcp_sources'
+    // A network of many does not mean this service too, whose own connections go where tenants aim them.
+    if (isOwnAddress(address) && !isNamed(address))
+      return 'this host’s own, and not singly in console.tcp_sources'
+    return undefined
+  }
+
   const welcome = (kept: Kept, socket: Socket) => {
     const address = plain(socket.remoteAddress ?? '')
     socket.on('error', () => {})
-    if (!allowed.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4')) {
-      deps.log.warn(
-        { address, node: kept.held.node.uuid },
-        'refused at a TCP door: not in console.tcp_sources',
-      )
+    const refusal = refusalOf(address)
+    if (refusal) {
+      deps.log.warn({ address, node: kept.held.node.uuid }, `refused at a TCP door: ${refusal}`)
       socket.destroy()
       return
     }
@@ -134,16 +142,6 @@ export function createTcpDoors(deps: TcpDoorsDeps): TcpDoors {
 
 /** An IPv4 address in IPv6's clothes as itself. */
 const plain = (address: string): string => address.replace(/^::ffff:(?=\d+\.)/, '')
-
-function listOf(sources: readonly string[]): BlockList {
-  const list = new BlockList()
-  for (const source of sources) {
-    const [address = '', bits] = source.split('/')
-    const family = isIP(address) === 6 ? 'ipv6' : 'ipv4'
-    list.addSubnet(address, bits === undefined ? (family === 'ipv6' ? 128 : 32) : Number(bits), family)
-  }
-  return list
-}
 
 /** Who comes through a door where nobody is asked. */
 const visitorFrom = (address: string): Visitor => ({

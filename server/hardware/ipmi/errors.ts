@@ -50,5 +50,5 @@ const meanings: Readonly<Record<IpmiErrorCode, Meaning>> = {
   aborted: { code: 'unavailable', remedy: '' },
   overloaded: { code: 'unavailable', remedy: '', retryAfterSeconds: 10 },
   closed: { code: 'unavailable', remedy: '', retryAfterSeconds: 10 },
-  'invalid-argument': { code: 'invalid', remedy: '' },
+  'invalid-argument': { code: 'invalid', remedy: 'Correct driver_info.' },
 }

@@ -48,6 +48,31 @@ const set = (node: Node, target: PowerTarget, timeoutMs = 5_000) =>
   power.setState(node, target, { signal, timeoutMs })
 const events = () => machine.history.map(({ event }) => event)
 
+describe('a BMC', () => {
+  it('outside of the allowed networks is sent nothing, also if a name leads there', async () => {
+    const strict = createHardware({
+      config: defaultConfig({ 'hardware.allowed_networks': ['10.0.0.0/8', '::1'] }),
+      log: pino({ level: 'silent' }),
+    })
+    const { getState } = strict.implementation(testNode({ driver: 'ipmi' }), 'power')
+    for (const ipmi_address of ['127.0.0.1', 'localhost', '::ffff:127.0.0.1']) {
+      const error = await getState(nodeOf(machine, { ipmi_address }), { signal }).catch((each) => each)
+      expect([ipmi_address, error]).toEqual([ipmi_address, expect.any(LeaseholdError)])
+      expect([error.code, error.message]).toEqual(['invalid', expect.stringContaining('driver_info')])
+    }
+    await strict.close()
+    const lenient = createHardware({
+      config: defaultConfig({ 'hardware.allowed_networks': ['127.0.0.0/8'] }),
+      log: pino({ level: 'silent' }),
+    })
+    const state = await lenient
+      .implementation(testNode({ driver: 'ipmi' }), 'power')
+      .getState(nodeOf(machine), { signal })
+    expect(state).toBe('power off')
+    await lenient.close()
+  })
+})
+
 describe('power', () => {
   it('is read from the machine', async () => {
     expect(await power.getState(nodeOf(machine), { signal })).toBe('power off')

@@ -2,8 +2,10 @@
 
 import { createIpmiClient } from '@leasehold/ipmi'
 import type { Logger } from 'pino'
+import { inNetworks } from '../../addresses.ts'
 import type { Config } from '../../config.ts'
 import { absent, noInspect, noop, noopDeploy, noopManagement, noopNetwork, noRescue } from '../absent.ts'
+import { serialDeps } from '../serial/access.ts'
 import { createSshConsole } from '../serial/ssh.ts'
 import { createTcpConsole } from '../serial/tcp.ts'
 import type { HardwareType, NetworkInterface } from '../types.ts'
@@ -30,7 +32,9 @@ export function createIpmiHardware({
   networks?: readonly NetworkInterface[]
 }): IpmiHardware {
   const commandTimeoutMs = config['ipmi.command_timeout_ms']
+  const allowed = config['hardware.allowed_networks']
   const client = createIpmiClient({
+    ...(allowed.length === 0 ? {} : { allows: inNetworks(allowed) }),
     maxConcurrent: config['ipmi.max_concurrent'],
     maxSessions: Math.max(4096, config['ipmi.max_concurrent']),
     replyTimeoutMs: config['ipmi.request_timeout_ms'],
@@ -39,7 +43,7 @@ export function createIpmiHardware({
     deadlineMs: Math.max(60_000, 3 * commandTimeoutMs),
   })
   const ask = createAskBmc(client)
-  const serial = { allowLocal: config['serial.allow_local'] }
+  const serial = serialDeps(config)
 
   return {
     type: {

@@ -1,12 +1,27 @@
 /** How a node's `driver_info` tells where its serial console is, for drivers that reach it over TCP; and getting there. */
 import { lookup } from 'node:dns/promises'
-import { BlockList, connect, isIP, type Socket } from 'node:net'
+import { connect, isIP, type Socket } from 'node:net'
+import { inNetworks, isOwnAddress } from '../../addresses.ts'
+import type { Config } from '../../config.ts'
 import { LeaseholdError } from '../../errors.ts'
 import type { Bounds, Node } from '../types.ts'
 
 export interface SerialDeps {
   /** Whether consoles may lead to this very host, and to addresses that only mean something on its own network. */
   allowLocal: boolean
+  /** Where consoles may be; anywhere when empty. */
+  allowedNetworks?: readonly string[]
+  /** The TCP doors to consoles, where nobody is asked who he is: no console may lead there. */
+  doors?: { host: string; ports: { first: number; last: number } } | undefined
+}
+
+export function serialDeps(config: Config): SerialDeps {
+  const host = config['console.tcp_listen']
+  return {
+    allowLocal: config['serial.allow_local'],
+    allowedNetworks: config['hardware.allowed_networks'],
+    doors: host === undefined ? undefined : { host, ports: config['console.tcp_ports'] },
+  }
 }
 
 /** Keys that all of these drivers read. */
@@ -50,24 +65,21 @@ export const unavailable = (words: string, cause?: unknown): LeaseholdError =>
   new LeaseholdError('unavailable', words, { cause })
 
 /**
- * Connects, within 10 s. A name is looked up first, and its address checked: what a name leads to is not its
- * owner's to promise.
+ * Connects, within 10 s. A name is looked up first, and the address that is then connected to is checked: what a
+ * name leads to is not its owner's to promise.
  * @throws LeaseholdError 'invalid' for an address that is not allowed, 'unavailable' when there is no connection.
  */
 export async function connectTo(
   { host, port }: Address,
   { signal }: Bounds,
-  { allowLocal }: SerialDeps,
+  deps: SerialDeps,
 ): Promise<Socket> {
   signal.throwIfAborted()
   const found = await lookup(host).catch(() => {
     throw unavailable(`Console ${host}: the name does not resolve; check console_address in driver_info.`)
   })
-  if (!allowLocal && local.check(found.address, found.family === 4 ? 'ipv4' : 'ipv6'))
-    throw invalid(
-      'console_address',
-      'leads to this service’s own host or network; that must be allowed with --serial-allow-local',
-    )
+  const refusal = await refusalOf({ host: found.address, port }, deps)
+  if (refusal) throw invalid('console_address', refusal)
   return new Promise((resolve, reject) => {
     const socket = connect({ host: found.address, port, noDelay: true })
     const timer = setTimeout(() => fail(new Error('no answer within 10 s')), connectMs)
@@ -90,6 +102,12 @@ export async function connectTo(
     signal.addEventListener('abort', abort, { once: true })
     socket.once('error', fail)
     socket.once('connect', () => {
+      // A host that talks to itself has one address at both ends, also one that no interface shows.
+      if (!deps.allowLocal && socket.localAddress === socket.remoteAddress) {
+        done()
+        socket.destroy()
+        return reject(invalid('console_address', tooNear))
+      }
       done()
       resolve(socket)
     })
@@ -99,13 +117,31 @@ export async function connectTo(
 const connectMs = 10_000
 const hostName = /^(?=.{1,253}$)[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?$/
 
+/** Why a numeric address may not be connected to, if it may not. */
+async function refusalOf(
+  { host, port }: Address,
+  { allowLocal, allowedNetworks = [], doors }: SerialDeps,
+): Promise<string | undefined> {
+  const door = doors && (await lookup(doors.host).catch(() => undefined))?.address
+  const isNear = isLocal(host) || isOwnAddress(host) || (door !== undefined && inNetworks([door])(host))
+  if (isNear && doors && port >= doors.ports.first && port <= doors.ports.last)
+    return 'and console_port lead to a TCP door of this service; give those of the console itself'
+  if (isNear && !allowLocal) return tooNear
+  if (allowedNetworks.length > 0 && !inNetworks(allowedNetworks)(host))
+    return 'leads to an address that is not in hardware.allowed_networks; ask the operator of this service'
+  return undefined
+}
+
+const tooNear = 'leads to this service’s own host or network; that must be allowed with --serial-allow-local'
+
 /** This host, its link, and addresses of none or of many. */
-const local = new BlockList()
-local.addSubnet('0.0.0.0', 8, 'ipv4')
-local.addSubnet('127.0.0.0', 8, 'ipv4')
-local.addSubnet('169.254.0.0', 16, 'ipv4')
-local.addSubnet('224.0.0.0', 3, 'ipv4')
-local.addAddress('::', 'ipv6')
-local.addAddress('::1', 'ipv6')
-local.addSubnet('fe80::', 10, 'ipv6')
-local.addSubnet('ff00::', 8, 'ipv6')
+const isLocal = inNetworks([
+  '0.0.0.0/8',
+  '127.0.0.0/8',
+  '169.254.0.0/16',
+  '224.0.0.0/3',
+  '::',
+  '::1',
+  'fe80::/10',
+  'ff00::/8',
+])

@@ -1,7 +1,8 @@
 /** Consoles over TCP, telnet and SSH, against servers on real sockets. */
 import { generateKeyPairSync } from 'node:crypto'
 import { once } from 'node:events'
-import { type AddressInfo, createServer, type Socket } from 'node:net'
+import { type AddressInfo, createServer, isIPv4, type Socket } from 'node:net'
+import { networkInterfaces } from 'node:os'
 import { type ServerChannel, Server as SshServer, utils } from 'ssh2'
 import { afterEach, describe, expect, test } from 'vitest'
 import { LeaseholdError } from '../../errors.ts'
@@ -146,6 +147,58 @@ describe('tcp', () => {
         expect.stringMatching(/serial-allow-local|does not resolve/),
       ])
     }
+  })
+
+  test('does not lead to any address of this host, however it is written', async () => {
+    const connections: Socket[] = []
+    const server = createServer((socket) => void connections.push(socket)).listen(0, '::')
+    await once(server, 'listening')
+    closing.push(() => new Promise((resolve) => server.close(resolve)))
+    const console_port = (server.address() as AddressInfo).port
+    const strict = createTcpConsole({ allowLocal: false })
+    const own = Object.values(networkInterfaces()).flatMap((each) =>
+      (each ?? []).map(({ address }) => address),
+    )
+    const mapped = own.filter(isIPv4).map((address) => `::ffff:${address}`)
+    for (const console_address of [...own, ...mapped]) {
+      const error = await refused(strict, { console_address, console_port })
+      expect([console_address, error.message]).toEqual([
+        console_address,
+        expect.stringContaining('serial-allow-local'),
+      ])
+    }
+    expect(connections).toEqual([])
+  })
+
+  test('does not lead to TCP doors, nor to the host where they are', async () => {
+    const port = await serve(() => {})
+    const doors = { host: '127.0.0.1', ports: { first: port, last: port } }
+    const lenient = createTcpConsole({ allowLocal: true, doors })
+    const door = await refused(lenient, { console_port: port })
+    expect([door.code, door.message]).toEqual(['invalid', expect.stringContaining('TCP door')])
+    const other = await serve(() => {})
+    if (other !== port) await open(lenient, { console_port: other })
+    const elsewhere = createTcpConsole({ allowLocal: false, doors: { ...doors, host: '198.51.100.7' } })
+    const host = await refused(elsewhere, { console_address: '198.51.100.7', console_port: 22 })
+    expect([host.code, host.message]).toEqual(['invalid', expect.stringContaining('serial-allow-local')])
+  })
+
+  test('leads to the networks that are allowed, and to no other', async () => {
+    const port = await serve(() => {})
+    const elsewhere = { allowLocal: true, allowedNetworks: ['10.0.0.0/8', 'fd00::/8'] }
+    for (const console_address of ['127.0.0.1', 'localhost', '::ffff:127.0.0.1']) {
+      const error = await refused(createTcpConsole(elsewhere), { console_address, console_port: port })
+      expect([error.code, error.message]).toEqual([
+        'invalid',
+        expect.stringContaining('hardware.allowed_networks'),
+      ])
+    }
+    const here = createTcpConsole({ allowLocal: true, allowedNetworks: ['10.0.0.0/8', '127.0.0.1'] })
+    await open(here, { console_port: port })
+    // Being allowed as a network does not make this host a console.
+    const strict = createTcpConsole({ allowLocal: false, allowedNetworks: ['127.0.0.0/8'] })
+    const error = await refused(strict, { console_port: port })
+    expect(error.message).toContain('serial-allow-local')
   })
 
   test.each([
