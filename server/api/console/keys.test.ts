@@ -108,9 +108,10 @@ describe('a user’s keys', () => {
     expect((await add('lessee-reader')).status).toBe(403)
   })
 
-  it('are not made by a restricted application credential, which they would outlive', async () => {
+  it('are neither made nor deleted by an application credential, which they would outlive and outdo', async () => {
     const { id: userId } = await userOf('lessee-member')
     const owner = { userId, projectId: api.projects.lessee, roles: ['member'] }
+    const own = (await add('lessee-member')).body
     for (const unrestricted of [false, true]) {
       const wanted = { name: `c ${unrestricted}`, unrestricted, expiresAt: null }
       const { credential, secret } = await createCredential(api.db, owner, wanted)
@@ -126,7 +127,13 @@ describe('a user’s keys', () => {
         headers: { 'x-auth-token': token },
         payload: { name: 'x', public_key: newKey() },
       })
-      expect(answer.statusCode).toBe(unrestricted ? 201 : 403)
+      expect(answer.statusCode).toBe(403)
+      const deleted = await api.app.inject({
+        method: 'DELETE',
+        url: `/v1/console_keys/${own.id}`,
+        headers: { 'x-auth-token': token },
+      })
+      expect(deleted.statusCode).toBe(403)
     }
   })
 

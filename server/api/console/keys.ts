@@ -44,7 +44,7 @@ export function consoleKeyRoutes(deps: ApiDeps): Route[] {
       ok: 201,
       handler: async (call) => {
         const owner = ownerOf(deps, call)
-        await refuseRestricted(deps, call)
+        await refuseCredential(deps, call)
         const { name, public_key } = call.body as { name: string; public_key: string }
         const key = await addKey(deps.db, owner, { name, key: readPublicKey(public_key) })
         noteTarget(call, 'console_key', key.id)
@@ -59,7 +59,7 @@ export function consoleKeyRoutes(deps: ApiDeps): Route[] {
       ok: 204,
       handler: async (call) => {
         const owner = ownerOf(deps, call)
-        await refuseRestricted(deps, call)
+        await refuseCredential(deps, call)
         const ident = call.params.key as string
         const id = normalUuid(ident)
         const deleted = id && (await deleteKey(deps.db, owner, id))
@@ -85,13 +85,16 @@ function ownerOf(deps: ApiDeps, call: Call): KeyOwner {
   return { userId, projectId }
 }
 
-/** A key is worth all roles of its user and outlives every token: what is less than that must not make one. */
-async function refuseRestricted(deps: ApiDeps, call: Call): Promise<void> {
+/**
+ * A key is worth all roles of its user and outlives every token. An application credential, restricted or not, is
+ * worth some of them and can be deleted: it must not make what is left behind then.
+ */
+async function refuseCredential(deps: ApiDeps, call: Call): Promise<void> {
   const session = await findSession(deps.db, String(call.request.headers['x-auth-token'] ?? ''))
-  if (session?.applicationCredential?.restricted)
+  if (session?.applicationCredential)
     throw new LeaseholdError(
       'forbidden',
-      'A token of a restricted application credential may not manage console keys.',
+      'A token of an application credential may not manage console keys, which are worth all roles of its user and would outlive it: use the password’s.',
     )
 }
 
