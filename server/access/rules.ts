@@ -245,11 +245,11 @@ export const rules = [
   { name: 'leasehold:network:update', check: NETWORK_MEMBER, scopes: BOTH, description: 'Change a network, and its subnets' },
   { name: 'leasehold:network:share', check: NETWORK_MEMBER, scopes: BOTH, description: 'Share a network with another project, see with whom it is, and take it back' },
   { name: 'leasehold:network:delete', check: NETWORK_MEMBER, scopes: BOTH, description: 'Remove a network' },
-  { name: 'leasehold:network_port:list', check: READ_ANY, scopes: BOTH, description: "See the caller's project's ports of networks" },
+  { name: 'leasehold:network_port:list', check: READ_ANY, scopes: BOTH, description: "See the ports of the caller's project, and those of others in its networks" },
   { name: 'leasehold:network_port:list_all', check: systemReader, scopes: BOTH, description: 'See all ports of networks' },
   { name: 'leasehold:network_port:get_binding', check: systemReader, scopes: BOTH, description: 'See which node a port of a network is bound to' },
   { name: 'leasehold:network_port:create', check: NETWORK_CREATE, scopes: BOTH, description: "Make a port in a network for the caller's project" },
   { name: 'leasehold:network_port:create_restricted', check: systemMember, scopes: BOTH, description: 'Make a port of another project, or bind it' },
   { name: 'leasehold:network_port:update', check: NETWORK_MEMBER, scopes: BOTH, description: 'Change a port of a network' },
-  { name: 'leasehold:network_port:delete', check: NETWORK_MEMBER, scopes: BOTH, description: 'Remove a port of a network' },
+  { name: 'leasehold:network_port:delete', check: NETWORK_MEMBER, scopes: BOTH, description: "Remove a port of a network: for the port's project, and the network's" },
 ] as const satisfies readonly Rule[]

@@ -46,6 +46,7 @@ const sources: Record<Collection, RawBuilder<unknown>> = {
       p.binding_host_id AS "binding:host_id", p.binding_vnic_type AS "binding:vnic_type",
       p.binding_profile AS "binding:profile", p.automatic,
       p.created_at, p.updated_at, p.revision AS revision_number,
+      (SELECT n.project_id FROM networks n WHERE n.uuid = p.network_uuid) AS network_project,
       -- Live once every switch port of it has been read back to be in its network.
       CASE WHEN p.admin_state_up AND COALESCE((
           SELECT bool_and(l.verified_generation = l.generation AND l.wanted ->> 'network' = p.network_uuid::text)
@@ -73,7 +74,8 @@ const sharedNetwork = (network: RawBuilder<unknown>, projectId: string): RawBuil
 /** Which rows a project sees: the wall between tenants, for lists and for single ones alike. */
 const visibleTo: Record<Collection, (projectId: string) => RawBuilder<boolean>> = {
   networks: (projectId) => sql`(r.project_id = ${projectId} OR ${sharedNetwork(sql`r.id`, projectId)})`,
-  ports: (projectId) => sql`r.project_id = ${projectId}`,
+  // Whose network it is sees who is in it.
+  ports: (projectId) => sql`(r.project_id = ${projectId} OR r.network_project = ${projectId})`,
   subnets: (projectId) => sharedNetwork(sql`r.network_id`, projectId),
   'rbac-policies': (projectId) => sql`(r.project_id = ${projectId} OR r.network_project = ${projectId})`,
 }

@@ -2,7 +2,14 @@
 import { nodeTarget } from '../../access/index.ts'
 import { LeaseholdError } from '../../errors.ts'
 import type { Node } from '../../inventory/index.ts'
-import { findNeutron, linksOfNode, type NodeLink, roleOfNode, type Visible } from '../../networking/index.ts'
+import {
+  findNeutron,
+  linksOfNode,
+  type NeutronRow,
+  type NodeLink,
+  roleOfNode,
+  type Visible,
+} from '../../networking/index.ts'
 import { isoTime } from '../baremetal/fields.ts'
 import { normalUuid } from '../baremetal/identifiers.ts'
 import { nodeFor } from '../baremetal/node-access.ts'
@@ -75,7 +82,11 @@ async function finds(deps: ApiDeps, call: Call, uuid: string): Promise<boolean> 
   }
   const [ports, networks] = [seen('network_port'), seen('network')]
   return (
-    (ports !== undefined && (await findNeutron(deps.db, 'ports', ports, uuid)) !== undefined) ||
+    (ports !== undefined && isUsable(ports, await findNeutron(deps.db, 'ports', ports, uuid))) ||
     (networks !== undefined && (await findNeutron(deps.db, 'networks', networks, uuid)) !== undefined)
   )
 }
+
+/** A guest's port in one's own network is seen, and not one's own to use. */
+const isUsable = (visible: Visible, port: NeutronRow | undefined): boolean =>
+  port !== undefined && (visible.kind === 'all' || port.project_id === visible.projectId)

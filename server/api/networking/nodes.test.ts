@@ -9,7 +9,7 @@ let api: TestApi
 let fabric: Fabric
 let neutron: Neutron
 const tor = '192.0.2.1'
-const portCount = 24
+const portCount = 40
 beforeAll(async () => {
   fabric = createFabric()
   api = await testApi(
@@ -157,6 +157,28 @@ describe('another tenant', () => {
     expect((await api.as('stranger', 'GET', `/v1/nodes/${node.uuid}/vifs`)).body).toEqual({ vifs: [] })
     // What was made for the attachment is gone, so the network is its project's to delete.
     expect((await neutron.as('lessee-member', 'DELETE', `/networks/${network.id}`)).status).toBe(204)
+  })
+})
+
+describe('a guest in a shared network', () => {
+  it('is put out by the network’s project: its port becomes idle on the switch; and that uses its port for nothing else', async () => {
+    const node = await machine()
+    await active(node.uuid)
+    const network = await neutron.network('owner-member')
+    const policy = await neutron.share('owner-member', network.id, api.projects.lessee)
+    const port = await neutron.port('lessee-member', network.id)
+    const used = await attach('owner-member', node.uuid, port.id)
+    expect([used.status, faultOf(used.body)]).toEqual([400, expect.stringContaining('could not be found')])
+    expect((await attach('lessee-manager', node.uuid, port.id)).status).toBe(204)
+    await becomes(node.name, 'access', await vlanOf(network.id))
+    expect((await neutron.as('owner-member', 'DELETE', `/rbac-policies/${policy}`)).status).toBe(409)
+    expect((await neutron.as('stranger', 'DELETE', `/ports/${port.id}`)).status).toBe(404)
+    expect((await neutron.as('owner-member', 'DELETE', `/ports/${port.id}`)).status).toBe(204)
+    await becomes(node.name, 'idle')
+    expect((await api.as('lessee-reader', 'GET', `/v1/nodes/${node.uuid}/vifs`)).body).toEqual({ vifs: [] })
+    expect((await neutron.as('owner-member', 'DELETE', `/rbac-policies/${policy}`)).status).toBe(204)
+    expect((await attach('lessee-manager', node.uuid, network.id)).status).toBe(400)
+    expect((await neutron.as('owner-member', 'DELETE', `/networks/${network.id}`)).status).toBe(204)
   })
 })
 

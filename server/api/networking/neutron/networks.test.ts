@@ -215,9 +215,6 @@ describe('a network', () => {
       expect((await as('lessee-admin', method, `/networks/${id}`, body)).status).toBe(403)
     expect((await as('lessee-admin', 'GET', `/rbac-policies?object_id=${id}`)).body.rbac_policies).toEqual([])
     const port = await neutron.port('lessee-member', id)
-    // The ports are each project's own.
-    expect((await as('owner-member', 'GET', '/ports')).body.ports).toEqual([])
-    expect((await as('owner-admin', 'GET', `/ports/${port.id}`)).status).toBe(404)
     expect(errorOf(await as('owner-member', 'DELETE', `/rbac-policies/${policy}`)).slice(0, 2)).toEqual([
       409,
       'RbacPolicyInUse',
@@ -229,6 +226,48 @@ describe('a network', () => {
     expect((await as('lessee-member', 'DELETE', `/ports/${port.id}`)).status).toBe(204)
     expect((await as('owner-member', 'DELETE', `/rbac-policies/${policy}`)).status).toBe(204)
     expect((await as('lessee-member', 'GET', `/networks/${id}`)).status).toBe(404)
+    expect((await as('owner-member', 'DELETE', `/networks/${id}`)).status).toBe(204)
+  })
+
+  it('shows its project the guests’ ports, to be removed and not to be changed; nobody else sees them', async () => {
+    const { id } = await neutron.network('owner-member')
+    const policy = await neutron.share('owner-member', id, api.projects.lessee)
+    const fellow = await neutron.share('owner-member', id, api.projects.stranger)
+    const [own, guest] = [await neutron.port('owner-member', id), await neutron.port('lessee-member', id)]
+    // A guest in the same network is as much of a stranger as anybody.
+    expect((await as('stranger', 'GET', `/networks/${id}`)).status).toBe(200)
+    for (const method of ['GET', 'PUT', 'DELETE'] as const)
+      for (const [who, port] of [
+        ['stranger', guest],
+        ['stranger', own],
+        ['lessee-admin', own],
+      ] as const) {
+        const body = method === 'PUT' ? { port: { name: 'x' } } : undefined
+        const real = await as(who, method, `/ports/${port.id}`, body)
+        const none = await as(who, method, `/ports/${absent}`, body)
+        expect([who, method, real.status]).toEqual([who, method, 404])
+        expect(comparable(real, port.id, absent)).toEqual(comparable(none, port.id, absent))
+      }
+    for (const who of ['stranger', 'lessee-admin'] as const) {
+      const { ports } = (await as(who, 'GET', `/ports?network_id=${id}`)).body
+      expect([who, ports.map((each: { id: string }) => each.id)]).toEqual([
+        who,
+        who === 'stranger' ? [] : [guest.id],
+      ])
+    }
+    const seen = (await as('owner-reader', 'GET', `/ports/${guest.id}`)).body.port
+    expect(seen).toMatchObject({ id: guest.id, project_id: api.projects.lessee, network_id: id })
+    expect(Object.keys(seen).filter((name) => /^binding:(host|profile|vif)/.test(name))).toEqual([])
+    const { ports } = (await as('owner-reader', 'GET', `/ports?network_id=${id}`)).body
+    expect(ports.map((each: { id: string }) => each.id)).toEqual([own.id, guest.id])
+    expect((await as('owner-admin', 'PUT', `/ports/${guest.id}`, { port: { name: 'x' } })).status).toBe(403)
+    expect((await as('owner-admin', 'PUT', `/ports/${guest.id}/tags`, { tags: ['x'] })).status).toBe(403)
+    expect((await as('owner-reader', 'DELETE', `/ports/${guest.id}`)).status).toBe(403)
+    expect((await as('owner-member', 'DELETE', `/ports/${guest.id}`)).status).toBe(204)
+    expect((await as('lessee-member', 'GET', `/ports/${guest.id}`)).status).toBe(404)
+    for (const share of [policy, fellow])
+      expect((await as('owner-member', 'DELETE', `/rbac-policies/${share}`)).status).toBe(204)
+    await as('owner-member', 'DELETE', `/ports/${own.id}`)
     expect((await as('owner-member', 'DELETE', `/networks/${id}`)).status).toBe(204)
   })
 

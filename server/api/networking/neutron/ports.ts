@@ -4,6 +4,7 @@ import { changePort, deletePort, insertPort } from '../../../networking/index.ts
 import { normalMac, normalUuid } from '../../baremetal/identifiers.ts'
 import { network, port as resource } from './resources.ts'
 import {
+  allows,
   answer,
   type Call,
   invalid,
@@ -71,7 +72,11 @@ export const portRoutes: readonly Route[] = [
     path: '/ports/:id',
     ok: 204,
     handler: async (call) => {
-      const row = await ownRowFor(call, resource, 'leasehold:network_port:delete')
+      const row = await rowFor(call, resource, call.params.id as string)
+      const networkOwner = { project_id: row.network_project as string | null }
+      // As in Neutron: a network's project puts guests out of it, or it could never take back what it has shared.
+      if (!allows(call, 'leasehold:network_port:delete', networkOwner))
+        requireRule(call, 'leasehold:network_port:delete', row)
       await deletePort(call.deps.db, row.id)
     },
   },
