@@ -3,6 +3,7 @@ import { Readable } from 'node:stream'
 import {
   asAsciicast,
   asText,
+  extent,
   findSpan,
   listSpans,
   readJournal,
@@ -62,13 +63,13 @@ export function journalRoutes(deps: ApiDeps): Route[] {
           )
         const elsewhere = await forwarded(deps, call, node)
         if (elsewhere !== undefined) return elsewhere
-        const { from, to } = rangeOf(call, requireConsole(node, console).span)
+        const directory = deps.consoles.journalOf(node.uuid)
+        const range = await rangeOf(deps, call, directory, requireConsole(node, console).span)
         const hits: unknown[] = []
         const most = Math.min((call.query.limit as number | undefined) ?? 100, mostHits)
-        for await (const hit of search(deps.consoles.journalOf(node.uuid), {
+        for await (const hit of search(directory, {
           what: wanted,
-          from,
-          ...(to === undefined ? {} : { to }),
+          ...range,
           ignoreCase: call.query.case !== true,
           limit: most,
         }))
@@ -141,13 +142,34 @@ function spansOf(deps: ApiDeps, call: Call): string | null {
   return call.caller.projectId ?? ''
 }
 
-/** The part of a span that a query asks for; to the end of what is there when `to` is left out. */
-function rangeOf(call: Call, span: Span): { from: number; to: number | undefined } {
-  const start = span.start ?? Number.MAX_SAFE_INTEGER
-  const from = Math.max(start, (call.query.from as number | undefined) ?? start)
-  const asked = (call.query.to as number | undefined) ?? Number.MAX_SAFE_INTEGER
-  const to = Math.min(asked, span.end ?? Number.MAX_SAFE_INTEGER)
-  return { from, to: to === Number.MAX_SAFE_INTEGER ? undefined : Math.max(from, to) }
+/**
+ * The part of a span that a query asks for, to the end of what is there now: what comes later may be another tenant's,
+ * however long the reading takes.
+ *
+ * @throws LeaseholdError 'conflict' when the span has ended since it was found.
+ */
+async function rangeOf(
+  deps: ApiDeps,
+  call: Call,
+  directory: string,
+  { id, start, ended_at }: Span,
+): Promise<{ from: number; to: number }> {
+  // In this order: what was on disk before the span was seen to go on is no later one's.
+  const { end } = extent(directory)
+  const found = await findSpan(deps.db, id)
+  if (!found || (ended_at === null && !found.current))
+    throw new LeaseholdError('conflict', 'The node has changed hands just now; ask again for what is yours.')
+  const first = start ?? end
+  const last = found.span.end ?? (found.current ? end : await nextWall(directory, found.span, end))
+  const from = Math.max(first, (call.query.from as number | undefined) ?? first)
+  return { from, to: Math.max(from, Math.min(last, (call.query.to as number | undefined) ?? last)) }
+}
+
+/** Where a span ends that ended so recently that it is not written down: at the mark of the one after it. */
+async function nextWall(directory: string, { id, start }: Span, end: number): Promise<number> {
+  for await (const { offset, mark } of readJournal(directory, { from: start ?? end, to: end }))
+    if (mark?.kind === 'wall' && mark.span !== id) return offset
+  return end
 }
 
 const types: Readonly<Record<Format, { type: string; ending: string }>> = {
@@ -157,16 +179,19 @@ const types: Readonly<Record<Format, { type: string; ending: string }>> = {
 }
 
 /** Streams a span's journal in the format that is asked for. */
-export function sendJournal(deps: ApiDeps, call: Call, nodeUuid: string, span: Span, name: string): Readable {
-  const { from, to } = rangeOf(call, span)
+export async function sendJournal(
+  deps: ApiDeps,
+  call: Call,
+  nodeUuid: string,
+  span: Span,
+  name: string,
+): Promise<Readable> {
+  const directory = deps.consoles.journalOf(nodeUuid)
+  const range = await rangeOf(deps, call, directory, span)
   const asked = (call.query.format as Format | undefined) ?? 'raw'
   const gone = new AbortController()
   call.request.raw.once('close', () => gone.abort())
-  const entries = readJournal(deps.consoles.journalOf(nodeUuid), {
-    from,
-    ...(to === undefined ? {} : { to }),
-    signal: gone.signal,
-  })
+  const entries = readJournal(directory, { ...range, signal: gone.signal })
   const file = `${name.replace(/[^\w.-]/g, '_')}.${types[asked].ending}`
   call.reply.type(types[asked].type).header('content-disposition', `attachment; filename="${file}"`)
   const contents: { [Name in Format]: () => AsyncIterable<string | Buffer> } = {

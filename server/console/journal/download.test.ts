@@ -144,6 +144,18 @@ describe('As asciicast', () => {
 })
 
 describe('What is outside of the asked span', () => {
+  test('is what is written after the reading began, too', async () => {
+    const directory = newDirectory()
+    const journal = open(directory)
+    journal.append(Buffer.alloc(300_000, 'before\n'))
+    const reading = readJournal(directory)
+    const finding = search(directory, { what: 'o', limit: 100_000 })
+    expect([(await reading.next()).done, (await finding.next()).done]).toEqual([false, false])
+    journal.append(Buffer.from('later, of somebody else: XXX'))
+    expect((await text(await Array.fromAsync(reading))).includes('XXX')).toBe(false)
+    for await (const { line } of finding) expect(line).toBe('before')
+  })
+
   test('is in no download and in no line that a search shows', async () => {
     const directory = newDirectory()
     const journal = open(directory)

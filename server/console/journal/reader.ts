@@ -2,7 +2,7 @@
  * Reads a journal, whoever writes it now. Nothing outside of the asked span is told: not a byte, not a mark, not a time.
  * A mark at `from` belongs to the span, one at `to` to the next.
  */
-import { localStart } from './extent.ts'
+import { extent, localStart } from './extent.ts'
 import { decodeMark, kinds, type Mark, missingBytes, type StoredRecord } from './record.ts'
 import { recordsOf } from './segment-reader.ts'
 import { listSegments, type VisibleSegment, visibleSegments } from './segments.ts'
@@ -27,12 +27,12 @@ export type Entry = BytesEntry | MarkEntry
 export interface Span {
   /** The start of the journal, unless given. */
   readonly from?: number
-  /** Exclusive; the present end, unless given. */
+  /** Exclusive; unless given, the end when the reading begins. */
   readonly to?: number
   readonly signal?: AbortSignal
 }
 
-/** All of a span that is on disk now; it does not wait for more. At most `limitBytes` bytes of the line. */
+/** All of a span that is on disk when it begins; what is written later is not read. At most `limitBytes` bytes of the line. */
 export async function* readJournal(
   directory: string,
   options: Span & { readonly limitBytes?: number } = {},
@@ -117,7 +117,7 @@ export async function* batches(directory: string, options: Span = {}): AsyncGene
   const segments = visibleSegments(listSegments(directory))
   const start = segments[0]?.first
   if (start === undefined) return
-  const view = viewOf(directory, options.from ?? start, options.to ?? Number.POSITIVE_INFINITY)
+  const view = viewOf(directory, options.from ?? start, options.to)
   for (const segment of segments.slice(firstToRead(segments, view.from))) {
     for await (const records of recordsOf(segment.path, view.from)) {
       signal?.throwIfAborted()
@@ -139,10 +139,14 @@ function firstToRead(segments: readonly VisibleSegment[], from: number): number 
 }
 
 /** What of the records is in [from, to), in order, each offset once, with a gap for each that is in none. */
-function viewOf(directory: string, from: number, to: number) {
+function viewOf(directory: string, from: number, asked: number | undefined) {
+  const to = asked ?? extent(directory).end
   let cursor = from
   let lastAt: Date | undefined
-  let done = from >= to
+  let done = asked === undefined ? from > to : from >= to
+  /** Marks at the end are the next span's, unless nobody said where this one ends. */
+  const isBehind = (offset: number, span: number) =>
+    offset > to || (offset === to && (span > 0 || asked !== undefined))
 
   const gap = (until: number, at: Date): Entry => {
     const [offset, end] = [cursor, Math.min(until, to)]
@@ -161,8 +165,8 @@ function viewOf(directory: string, from: number, to: number) {
     const mark = record.kind === kinds.mark ? decodeMark(record.payload) : undefined
     const span = mark ? missingBytes(mark) : record.payload.length
     const [offset, end] = [Math.max(record.offset, cursor), Math.min(record.offset + span, limit, to)]
-    if (record.offset > limit) return []
-    if (record.offset >= to) {
+    if (record.offset > limit || (record.offset === limit && span > 0)) return []
+    if (isBehind(record.offset, span)) {
       done = true
       return cursor < to ? [gap(to, new Date())] : []
     }
