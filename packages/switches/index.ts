@@ -6,6 +6,7 @@ export type {
   Capabilities,
   Difference,
   Guard,
+  Journal,
   Lag,
   Membership,
   Plan,

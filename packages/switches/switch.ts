@@ -54,6 +54,7 @@ export function openSwitch(target: SwitchTarget, options: SwitchOptions, driver 
     commandTimeoutMs,
     saveTimeoutMs: options.saveTimeoutMs ?? 120_000,
     save: options.save ?? true,
+    journal: options.journal,
     onEvent,
   })
 
@@ -76,6 +77,7 @@ export function openSwitch(target: SwitchTarget, options: SwitchOptions, driver 
     together: (a, b) => a.kind !== 'apply' || b.kind !== 'apply' || !collide(a.target, b.target),
     run: async (tasks) => {
       const applies = tasks.filter((task): task is ApplyTask => task.job.kind === 'apply')
+      await changer.inherit()
       const writes = applies.length > 0 || changer.inDebt()
       const release = writes ? await options.lease?.() : undefined
       try {
@@ -83,6 +85,7 @@ export function openSwitch(target: SwitchTarget, options: SwitchOptions, driver 
         const state = await read()
         for (const task of tasks) answer(task, state)
         await apply(applies, state)
+        await changer.settleInheritance()
       } finally {
         link.rest()
         await release?.()

@@ -208,6 +208,11 @@ export type Dialect<Q extends Request = Request, A extends Reply = Reply> = {
    * port, a trunk of all VLANs). Inside of `begin`, `arm` and `commit` if there is a transaction.
    */
   restore?: (before: SwitchState, now: SwitchState, touched: Target, id: string) => readonly Q[]
+  /**
+   * The change of a process that was killed is taken back by the next one, which has `before` as JSON: no more than the
+   * state itself may be needed for that. For devices that neither go back by themselves nor take a change as one.
+   */
+  recoverable?: true
   /** Makes the running configuration survive a restart. */
   saveRequests?: () => readonly Q[]
 }
@@ -305,6 +310,14 @@ export type Guard = {
   lagGroups?: string
 }
 
+/** Where a switch's unfinished business is kept, each switch's by itself. An entry is JSON, and nobody's business but ours. */
+export type Journal = {
+  /** What was written last, by whichever process; null when nothing is owed to the switch. */
+  read: () => Promise<unknown>
+  /** Resolves once it would outlive this process. When it throws, nothing is said to the switch. */
+  write: (entry: unknown) => Promise<void>
+}
+
 export type SwitchOptions = {
   guard: Guard
   /** Save to the startup configuration; true if absent. */
@@ -325,6 +338,11 @@ export type SwitchOptions = {
   breakerOpenMs?: number
   /** Taken before anything is written, and released after the save: for several processes with one database. */
   lease?: () => Promise<() => Promise<void>>
+  /**
+   * Kept for this switch where a process that is killed cannot take it along: the next one takes back what that one left
+   * half done, and saves what it had not saved. Without it a killed process's change stays as it is.
+   */
+  journal?: Journal
   /** Told of what happens; never of secrets. */
   onEvent?: (event: SwitchEvent) => void
 }

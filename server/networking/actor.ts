@@ -3,7 +3,7 @@
  * else has changed. One of them a switch, over all processes: its lease's fencing number is in every write.
  */
 import { messageOf } from '../errors.ts'
-import { type Held, noteSwitch } from './keepers.sql.ts'
+import { type Held, journalOf, noteSwitch } from './keepers.sql.ts'
 import { dueLinks, type Link, noteDrift, noteFailed, noteVerified, settledLinks } from './links.sql.ts'
 import type { Switch } from './switches.sql.ts'
 import { intentOf, lagGroupsOf, optionsOf, targetOf } from './target.ts'
@@ -105,7 +105,10 @@ export function startActor(deps: ActorDeps, first: Switch, keeper: string): Acto
     if (opened?.key === key) return opened.handle
     await close()
     const credentials = row.sealed_credentials ? deps.vault.open(row.uuid, row.sealed_credentials) : {}
-    const handle = deps.open(targetOf(row, credentials), optionsOf(row, ports, vlans))
+    const handle = deps.open(targetOf(row, credentials), {
+      ...optionsOf(row, ports, vlans),
+      journal: journalOf(db, held),
+    })
     const fresh: Opened = { handle, key }
     opened = fresh
     // Where it tells of changes we need not ask so often, and know at once.
@@ -194,6 +197,8 @@ export function startActor(deps: ActorDeps, first: Switch, keeper: string): Acto
 
   /** Compares what the switch says with what it was verified to be. */
   async function check(handle: SwitchHandle): Promise<void> {
+    // Whoever reads first puts in order what a keeper before us has left; there may be no port to ask of.
+    if (row.unfinished !== null) await handle.read([]).catch((error: unknown) => failed([], error))
     const links = await settledLinks(db, row.id)
     for (const bundle of bundles(links)) {
       if (stopped || !deps.leaseHolds()) return

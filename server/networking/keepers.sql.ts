@@ -1,4 +1,5 @@
 /** Which process talks to which switch: a lease in PostgreSQL, with a fencing number for each. */
+import type { Journal } from '@leasehold/switches'
 import { sql } from 'kysely'
 import type { Db } from '../store/index.ts'
 import type { Switch } from './switches.sql.ts'
@@ -47,3 +48,25 @@ export async function noteSwitch(db: Db, held: Held, state: 'ok' | 'unreachable'
     .where('fence', '=', held.fence)
     .execute()
 }
+
+/** What is unfinished on a switch, where a killed keeper's successor finds it. Only who keeps the switch may write. */
+export const journalOf = (db: Db, held: Held): Journal => ({
+  async read() {
+    const row = await db
+      .selectFrom('switches')
+      .select('unfinished')
+      .where('id', '=', held.switchId)
+      .executeTakeFirst()
+    return row?.unfinished ?? null
+  },
+  async write(entry) {
+    const { numUpdatedRows } = await db
+      .updateTable('switches')
+      .set({ unfinished: entry === null ? null : JSON.stringify(entry) })
+      .where('id', '=', held.switchId)
+      .where('keeper', '=', held.keeper)
+      .where('fence', '=', held.fence)
+      .executeTakeFirst()
+    if (numUpdatedRows === 0n) throw new Error('another process keeps the switch now')
+  },
+})

@@ -73,10 +73,16 @@ export const changeSwitch = (db: Db, uuid: string, change: (row: Switch) => Swit
       .executeTakeFirst()
     if (!row) throw new LeaseholdError('not-found', `Switch ${uuid} could not be found.`)
     const changes = change(row)
+    const { driver, address } = { ...row, ...changes }
+    // What was half done on another switch is not undone on this one; to save once too often does no harm.
+    const unfinished =
+      row.unfinished !== null && (driver !== row.driver || address !== row.address)
+        ? { unfinished: '{}' }
+        : {}
     const changed = await worded(constraints, { ...row, ...changes }, () =>
       trx
         .updateTable('switches')
-        .set({ ...changes, version: row.version + 1, updated_at: new Date() })
+        .set({ ...changes, ...unfinished, version: row.version + 1, updated_at: new Date() })
         .where('id', '=', row.id)
         .returningAll()
         .executeTakeFirstOrThrow(),

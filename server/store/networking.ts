@@ -26,6 +26,7 @@ export interface SwitchesTable {
   state: Defaulted<string>
   reason: string | null
   checked_at: Date | null
+  unfinished: ColumnType<unknown, string | null | undefined, string | null>
   created_at: Created
   updated_at: Date | null
 }

@@ -42,6 +42,7 @@ export const ios: Dialect<CliRequest, CliReply> = {
       vlanLines: ({ name, active }) => [`name ${name}`, `state ${active ? 'active' : 'suspend'}`],
       lagName,
     }),
+  recoverable: true,
   saveRequests: () => [{ mode: 'exec', line: 'write memory' }],
 }
 

@@ -47,6 +47,7 @@ export const nxos: Dialect<CliRequest, CliReply> = {
     rollback: () => [exec(`rollback running-config checkpoint ${checkpoint} atomic`)],
     end: () => [exec(dropCheckpoint)],
   },
+  recoverable: true,
   saveRequests: () => [exec(save)],
 }
 

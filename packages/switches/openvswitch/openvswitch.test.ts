@@ -8,6 +8,7 @@ conform('openvswitch', {
   start: () => startSimulatedOvs(),
   dirt: ['factory', 'trunk-all', 'stale'],
   passwords: false,
+  parks: true,
 })
 
 it('what somebody else changes is told at once', async () => {

@@ -58,6 +58,7 @@ export const os10: Dialect<CliRequest, CliReply> = {
         return /^switchport trunk allowed|^spanning-tree/.test(line) ? `no ${line}` : undefined
       },
     }),
+  recoverable: true,
   saveRequests: () => [{ mode: 'exec', line: 'write memory' }],
 }
 

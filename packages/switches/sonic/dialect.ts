@@ -49,6 +49,7 @@ export const sonic: Dialect<CliRequest, CliReply> = {
     rollback: () => [config(`config rollback ${checkpoint}`)],
     end: () => [config(dropCheckpoint)],
   },
+  recoverable: true,
   saveRequests: () => [config('config save -y')],
 }
 

@@ -8,6 +8,7 @@ import type { Driver, PortIntent, Switch, Wanted } from '../types.ts'
 import type { Bench } from './bench.ts'
 import { conformFaults } from './conformance-faults.ts'
 import { conformGuards } from './conformance-guards.ts'
+import { conformKills } from './conformance-kills.ts'
 import { conformLags } from './conformance-lags.ts'
 import type { Dirt, SimulatedSwitch } from './device.ts'
 import { guard, intents, tenantVlans } from './intents.ts'
@@ -22,11 +23,13 @@ export type Conformance = {
   passwords?: boolean
   /** Ways a port can be found in, of those that this kind of switch knows. */
   dirt?: readonly Dirt[]
+  /** A port on its way is put where it hears nobody, and is left there by a process that is killed. */
+  parks?: boolean
 }
 
 export function conform(
   name: string,
-  { start, driver, passwords = true, dirt = allDirt }: Conformance,
+  { start, driver, passwords = true, dirt = allDirt, parks = false }: Conformance,
 ): void {
   describe(`${name} conforms`, () => {
     let device: SimulatedSwitch
@@ -59,6 +62,7 @@ export function conform(
     conformFaults(bench, passwords)
     conformGuards(bench)
     conformLags(bench)
+    if (driver === undefined) conformKills(bench, parks)
   })
 }
 
