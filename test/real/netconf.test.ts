@@ -75,6 +75,16 @@ describe("OpenConfig over NETCONF, with Debian's netconfd", () => {
     expect(await membership('eth2')).toEqual({ mode: 'access', vlan: 101 })
   })
 
+  it('a question that reaches netconfd together with our hello is forgotten by it, and asked again', async () => {
+    const other = openSwitch(server.target, { guard })
+    server.hurryNext()
+    const asked = Date.now()
+    expect((await other.read(['eth2'])).ports.get('eth2')?.membership).toEqual({ mode: 'access', vlan: 101 })
+    // It was forgotten indeed: so long does the first try take.
+    expect(Date.now() - asked).toBeGreaterThan(3_000)
+    await other.close()
+  })
+
   it('after a save that failed, what was committed is taken back in a commit of its own', async () => {
     await one.apply({ vlans, ports: { eth2: trunk(100, [101]) } })
     const unlucky = openSwitch(server.target, { guard }, neverSaving())

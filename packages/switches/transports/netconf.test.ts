@@ -47,11 +47,8 @@ const enable = (value: boolean): Operation => ({
 })
 const isUp = (device: NetconfSwitch) => device.seen('eth1').untagged === 1
 
-/** A server that says of each operation what the test wants. */
-async function scripted(
-  answer: (operation: XmlElement) => readonly XmlElement[] | null | undefined,
-  chunks = true,
-) {
+/** A server that says of each operation what the test wants, and nothing if asked for nothing. */
+async function scripted(answer: (operation: XmlElement) => readonly XmlElement[] | null | undefined) {
   const server = await startNetconfServer({
     ...{
       username: 'u',
@@ -59,9 +56,10 @@ async function scripted(
       faults: {},
       counts: { logins: 0, writes: 0, saves: 0 },
       capabilities: [],
-      chunks,
+      chunks: true,
     },
-    handle: async (operation) => answer(operation),
+    handle: async (operation) =>
+      operation.name === 'get-config' ? [element(netconfNamespace, 'data')] : answer(operation),
     onSessionEnd: () => undefined,
   })
   cleanups.push(server.close)
@@ -205,12 +203,26 @@ describe('NETCONF over SSH', () => {
   it('silence is a timeout, and the session is of no use after it', async () => {
     const session = await scripted(() => undefined)
     const requests = [{ line: 'commit', operation: { do: 'commit' } as const }]
-    const asking = session.send(requests, () => true, { timeoutMs: 100 })
+    const asking = session.send(requests, () => true, { timeoutMs: 1_000 })
     await expect(asking).rejects.toMatchObject({
       code: 'timeout',
       message: expect.stringContaining('commit'),
     })
     expect(session.alive()).toBe(false)
+  })
+
+  it('a first question that gets lost is asked again in a new session; what must not be done twice comes after it', async () => {
+    const device = await start()
+    const lost = new Set([1, 2])
+    device.faults.hang = () => lost.delete(device.counts.logins)
+    const session = await open(device)
+    expect((await ask(session, { do: 'get-config', source: 'running', filter: [] })).errors).toEqual([])
+    const { logins } = device.counts
+    expect(logins).toBeGreaterThanOrEqual(3)
+    lost.add(logins + 1)
+    expect((await ask(await open(device), { do: 'commit' })).errors).toEqual([])
+    expect(device.counts.logins).toBeGreaterThanOrEqual(logins + 2)
+    expect(device.operations.filter((name) => name !== 'get-config')).toEqual(['commit'])
   })
 
   it('a connection that breaks is said at once, not when time is over', async () => {

@@ -24,17 +24,26 @@ export type NetconfOptions = {
 }
 
 export function netconfTransport(options: NetconfOptions): Transport<NetconfRequest, NetconfReply> {
-  return { name: 'netconf', connect: (target, { timeoutMs }) => connect(options, target, timeoutMs) }
+  return {
+    name: 'netconf',
+    connect: async (target, { timeoutMs }) => {
+      const open = (timeLeftMs: number) => openChannel(options, target, timeLeftMs)
+      return sessionOf(await open(timeoutMs), open)
+    },
+  }
 }
+
+/** A NETCONF session of the switch after both hellos. */
+type Channel = { stream: Subsystem; wire: Wire; has: (capability: string) => boolean }
 
 /** Junos also says the second, which is older than RFC 6241. */
 const capabilityStarts = ['urn:ietf:params:netconf:capability:', 'urn:ietf:params:xml:ns:netconf:capability:']
 
-async function connect(
+async function openChannel(
   { requires, maxMessageBytes = 32 * 1024 * 1024 }: NetconfOptions,
   target: SwitchTarget,
   timeoutMs: number,
-): Promise<Session<NetconfRequest, NetconfReply>> {
+): Promise<Channel> {
   const deadline = Date.now() + timeoutMs
   const stream = await openSubsystem(target, { name: 'netconf', defaultPort: 830, timeoutMs })
   try {
@@ -52,7 +61,7 @@ async function connect(
         `the switch's NETCONF lacks ${lacking.join(' and ')}, without which nothing is changed`,
       )
     if (greeting.capabilities.includes(base11)) wire.useChunks()
-    return sessionOf(stream, wire, has)
+    return { stream, wire, has }
   } catch (error) {
     stream.destroy()
     throw error
@@ -121,11 +130,28 @@ function createWire(stream: Subsystem, maxBytes: number): Wire {
   }
 }
 
+/**
+ * A server that reads our hello and a question at once may forget the question (netconfd does, when the machine is busy).
+ * So the first question of a session is waited for that share of the time that is left, and then asked in a new session,
+ * which is given that long to read our hello.
+ */
+const firstTries = [
+  { share: 0.1, helloMs: 250 },
+  { share: 0.25, helloMs: 1_000 },
+]
+/** Asked before what must not be asked twice. An empty filter selects nothing (RFC 6241, 6.4.2). */
+const harmless: NetconfRequest = {
+  line: 'a first question',
+  operation: { do: 'get-config', source: 'running', filter: [] },
+}
+
 function sessionOf(
-  stream: Subsystem,
-  wire: Wire,
-  has: (capability: string) => boolean,
+  first: Channel,
+  open: (timeoutMs: number) => Promise<Channel>,
 ): Session<NetconfRequest, NetconfReply> {
+  let { stream, wire, has } = first
+  let proven = false
+  let closed = false
   let lastId = 0
   /** Until when a confirmed commit of this session surely waits for its confirmation. */
   let runsUntil = 0
@@ -141,6 +167,7 @@ function sessionOf(
       throw new SwitchError('unreachable', `the answer to "${request.line}" is that of another message`, {
         line: request.line,
       })
+    proven = true
     const reply = replyTo(request, answer)
     const { operation, clock } = request
     if (operation.do === 'lock') lockRefused = reply.errors.length > 0
@@ -151,6 +178,23 @@ function sessionOf(
     if (typeof clock === 'number') runsUntil = asked + clock * 900
     if (clock === 'confirm' || clock === 'stop') runsUntil = 0
     return reply
+  }
+
+  /** The first question of a session, which may get lost. */
+  async function askFirst(request: NetconfRequest, deadline: number): Promise<NetconfReply> {
+    for (const { share, helloMs } of firstTries) {
+      const patience = (deadline - Date.now()) * share
+      try {
+        return await exchange(request, Date.now() + patience)
+      } catch (error) {
+        if (!(error instanceof SwitchError) || error.code !== 'timeout') throw error
+        stream.destroy()
+        ;({ stream, wire, has } = await open(deadline - Date.now()))
+        if (closed) stream.destroy()
+        await sleep(Math.min(helloMs, (deadline - Date.now()) / 4))
+      }
+    }
+    return exchange(request, deadline)
   }
 
   function skips(
@@ -175,6 +219,10 @@ function sessionOf(
       return replyTo(request, null)
     }
     if (request.clock === 'confirm' && Date.now() > runsUntil) return lateConfirmation(request)
+    if (!proven) {
+      if (request.operation.do.startsWith('get')) return askFirst(request, deadline)
+      await askFirst(harmless, deadline)
+    }
     for (let pauseMs = 50; ; pauseMs = Math.min(pauseMs * 2, 1_000)) {
       const reply = await exchange(request, deadline)
       const locked = reply.errors.some(({ tag }) => tag === 'lock-denied' || tag === 'in-use')
@@ -184,9 +232,10 @@ function sessionOf(
   }
 
   return {
-    alive: stream.alive,
+    alive: () => stream.alive(),
     close: async () => {
       // The switch lets go of locks and takes back what was not confirmed when the connection is gone.
+      closed = true
       stream.destroy()
     },
     send: async (requests, goOn, { timeoutMs }) => {
