@@ -1,7 +1,8 @@
 /** The consoles of one client: each on a session of its own, all of them on one socket and one clock. */
 import { unlessAborted } from './converse.ts'
 import { aboutBmc, type IpmiError } from './errors.ts'
-import { type LinkSettings, openLink } from './link.ts'
+import type { LinkSettings } from './link.ts'
+import { openLink } from './open-link.ts'
 import { runSol } from './sol.ts'
 import { type Activation, activateSol } from './sol-open.ts'
 import type { Sol, SolOptions } from './sol-options.ts'

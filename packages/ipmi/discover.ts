@@ -25,7 +25,7 @@ export async function discover(
   const { netFn, command, data = [] } = getChannelAuthentication
   const question = encodePlain(encodeRequest({ netFn, command, data: Buffer.from(data), sequence: 1 }))
   const answer = await converse<ChannelAuthentication>({
-    send: () => transport.send(peer, question),
+    send: () => transport.sendPlain(peer, question),
     listen: (judge) => transport.watch(peer, { onPlain: (packet) => judge(0, packet.payload) }),
     judge: (_type, payload) => {
       const response = decodeResponse(payload)

@@ -1,4 +1,4 @@
-/** The UDP sockets everything shares, one per address family, and who gets which datagram. */
+/** The UDP sockets everything shares, per address family one for sessions and one for other questions, and who gets which datagram. */
 import { createSocket, type Socket } from 'node:dgram'
 import { lookup } from 'node:dns/promises'
 import { isIP, SocketAddress } from 'node:net'
@@ -31,6 +31,17 @@ export type Transport = {
    */
   resolve(address: string, port: number): Promise<Peer>
   send(peer: Peer, datagram: Buffer): void
+  /**
+   * Sends what belongs to no session, from a port that no session has: pyghmi's BMC takes it for the end of the session
+   * of the port that it comes from, and ends itself if anything came from there meanwhile.
+   */
+  sendPlain(peer: Peer, datagram: Buffer): void
+  /**
+   * One with a port of its own, to be closed by who took it.
+   *
+   * @throws IpmiError 'overloaded' while 1,024 are taken
+   */
+  spare(): Transport
   /** Takes datagrams for a console session id; the function it gives ends that. */
   attach(consoleId: number, route: Route): () => void
   watch(peer: Peer, watcher: Watcher): () => void
@@ -45,6 +56,8 @@ export function createTransport(allows: (address: string) => boolean = () => tru
   const routes = new Map<number, Route>()
   const watchers = new Map<string, Set<Watcher>>()
   const sockets = new Map<4 | 6, Socket>()
+  const plainSockets = new Map<4 | 6, Socket>()
+  const spares = new Set<Transport>()
   let strays = 0
   let closed = false
 
@@ -76,7 +89,7 @@ export function createTransport(allows: (address: string) => boolean = () => tru
     strays += 1
   }
 
-  const socketFor = (family: 4 | 6): Socket => {
+  const socketOf = (sockets: Map<4 | 6, Socket>, family: 4 | 6): Socket => {
     const existing = sockets.get(family)
     if (existing !== undefined) return existing
     const socket = createSocket({
@@ -101,7 +114,26 @@ export function createTransport(allows: (address: string) => boolean = () => tru
     send(peer, datagram) {
       if (closed) return
       // Without a callback: what the system refuses shows as silence too, and a thousand consoles say much.
-      socketFor(peer.family).send(datagram, peer.port, peer.address)
+      socketOf(sockets, peer.family).send(datagram, peer.port, peer.address)
+    },
+    sendPlain(peer, datagram) {
+      if (!closed) socketOf(plainSockets, peer.family).send(datagram, peer.port, peer.address)
+    },
+    spare() {
+      if (spares.size >= mostSpares) {
+        const words = `more than ${mostSpares} BMCs open sessions only to ports they do not know; ask fewer of them at a time`
+        throw new IpmiError('overloaded', words)
+      }
+      const inner = createTransport()
+      const spare: Transport = {
+        ...inner,
+        close() {
+          spares.delete(spare)
+          return inner.close()
+        },
+      }
+      spares.add(spare)
+      return spare
     },
     attach(consoleId, route) {
       routes.set(consoleId, route)
@@ -124,9 +156,13 @@ export function createTransport(allows: (address: string) => boolean = () => tru
       closed = true
       routes.clear()
       watchers.clear()
-      const open = [...sockets.values()]
+      const open = [...sockets.values(), ...plainSockets.values()]
       sockets.clear()
-      await Promise.all(open.map((socket) => new Promise<void>((resolve) => socket.close(() => resolve()))))
+      plainSockets.clear()
+      await Promise.all([
+        ...open.map((socket) => new Promise<void>((resolve) => socket.close(() => resolve()))),
+        ...[...spares].map((spare) => spare.close()),
+      ])
     },
   }
 }
@@ -145,6 +181,7 @@ async function resolvePeer(address: string, port: number): Promise<Peer> {
 }
 
 const socketBufferBytes = 4 * 1024 * 1024
+const mostSpares = 1_024
 
 const handshakeAnswers: ReadonlySet<number> = new Set([
   payloadTypes.openSessionResponse,

@@ -61,6 +61,7 @@ export async function startBmc(
     sol.clear()
     sessions.clear()
   }
+  const knownPorts = new Set<number>()
   let socket: Socket | undefined
   let port = 0
 
@@ -114,6 +115,7 @@ export async function startBmc(
     }
     if (packet.format === '1.5') {
       if (packet.authType !== 0 || packet.sessionId !== 0) return
+      knownPorts.delete(from.port)
       const response = respond(packet.payload, undefined)
       if (response !== undefined) send(encodePlain(response), from)
       return
@@ -133,6 +135,10 @@ export async function startBmc(
       const response = respond(packet.payload, undefined)
       if (response !== undefined) send(encodeSession({ ...packet, payload: response }), from)
       return
+    }
+    if (packet.payloadType === payloadTypes.openSessionRequest && faults.find('port-once') !== undefined) {
+      if (knownPorts.has(from.port)) return
+      knownPorts.add(from.port)
     }
     const rakp = faults.find('bad-rakp')?.message
     const spoil = {

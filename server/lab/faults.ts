@@ -14,6 +14,8 @@ export type Fault =
   | { kind: 'no-sessions' }
   /** Knows a session by the port that its packets come from: a new session from there ends the one before. */
   | { kind: 'session-per-port' }
+  /** Opens one session to each port and is deaf to later openings from it, until a question without a session comes from there. */
+  | { kind: 'port-once' }
   /** Answers with random bytes. */
   | { kind: 'malformed' }
   /** Answers commands without their data. */

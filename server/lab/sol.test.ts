@@ -56,6 +56,31 @@ describe('an open console', () => {
     expect([machine.sessionCount(), lost]).toEqual([2, []])
   })
 
+  test('is had from another port by a BMC that is deaf to ports it knows, as often as wanted, and the ports are given back', async () => {
+    const machine = freshMachine()
+    machine.inject({ kind: 'port-once' })
+    const ipmi = client()
+    const sockets = () => process.getActiveResourcesInfo().filter((name) => name === 'UDPWrap').length
+    const options = { onData: () => {}, onLost: () => {}, whenTaken: 'yield' } as const
+    const counts: number[] = []
+    for (let time = 1; time <= 4; time += 1) {
+      const sol = await ipmi.openSol(targetOf(machine), options)
+      const typed = typedOn(machine)
+      sol.write(Buffer.from('here'))
+      await until(() => typed().toString() === 'here')
+      await sol.close()
+      counts.push(sockets())
+    }
+    expect(machine.sessionCount()).toBe(0)
+    // The first went without asking anything but to open.
+    expect(counts.slice(2)).toEqual([counts[1], counts[1]])
+    machine.inject({ kind: 'sol-refused', completionCode: 0x81 })
+    for (let time = 1; time <= 3; time += 1)
+      await expect(ipmi.openSol(targetOf(machine), options)).rejects.toMatchObject({ completionCode: 0x81 })
+    await until(() => sockets() === counts[1])
+    expect(ipmi.stats()).toMatchObject({ sessions: 0, consoles: 0 })
+  })
+
   test('works without encryption where the BMC allows that', async () => {
     const machine = freshMachine()
     const ipmi = client()

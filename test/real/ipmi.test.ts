@@ -1,9 +1,11 @@
 /** Our IPMI client against OpenIPMI's ipmi_sim, and ipmitool against our simulated BMC: neither can agree with itself alone. */
+import { join } from 'node:path'
 import { createIpmiClient, type IpmiClient, type Target } from '@leasehold/ipmi'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { until } from '../../server/console/testing.ts'
 import { type Lab, type LabMachine, startLab } from '../../server/lab/index.ts'
 import { type Simulator, startSimulator } from './ipmi-sim.ts'
-import { ipmitool, needPrograms } from './programs.ts'
+import { freePort, ipmitool, needPrograms, type Running, start } from './programs.ts'
 
 beforeAll(() => needPrograms('ipmi_sim', 'ipmitool'))
 
@@ -127,6 +129,50 @@ describe('our client and OpenIPMI’s BMC', () => {
     expect(await activeSessions()).toBe(before + 1)
     await other.close()
     expect(await activeSessions()).toBe(before)
+  })
+})
+
+describe('our client and pyghmi’s BMC, which knows a session by the port that it comes from', () => {
+  let program: Running
+  let target: Target
+  let ipmi: IpmiClient
+  beforeAll(async () => {
+    const port = await freePort()
+    const words = [join(import.meta.dirname, 'pyghmi-bmc.py'), String(port), 'off']
+    program = start('/usr/bin/python3', words)
+    await until(() => program.said.includes('ready'), 'pyghmi’s BMC')
+    target = { address: '127.0.0.1', port, username: 'admin', password: 'secret', cipherSuite: 3 }
+    ipmi = createIpmiClient()
+  })
+  afterAll(async () => {
+    await ipmi?.close()
+    await program?.end('SIGKILL')
+  })
+  const openSol = () => ipmi.openSol(target, { onData: () => {}, onLost: () => {}, whenTaken: 'retake' })
+
+  test('open sessions one after another, for commands and for consoles at the same time', async () => {
+    for (let time = 1; time <= 4; time += 1) {
+      // The machine is off: a session is opened each time, and SOL refused.
+      const [refusal, status] = await Promise.all([
+        openSol().catch((error: unknown) => error),
+        ipmi.chassisStatus(target),
+      ])
+      expect(refusal).toMatchObject({ completionCode: 0x81 })
+      expect(status.power).toBe('off')
+    }
+    await ipmi.chassisControl(target, 'on')
+    await (await openSol()).close()
+  })
+
+  test('go on when it was held up, and everything comes to it at once', async () => {
+    for (let time = 1; time <= 3; time += 1) {
+      program.child.kill('SIGSTOP')
+      const opening = openSol()
+      await new Promise((resolve) => setTimeout(resolve, 1_800))
+      program.child.kill('SIGCONT')
+      await (await opening).close()
+    }
+    expect(program.child.exitCode).toBeNull()
   })
 })
 
