@@ -122,7 +122,13 @@ export async function createApp(deps: ApiDeps): Promise<FastifyInstance> {
   // Nothing here depends on `Expect`; Node would answer what it does not know with an empty 417.
   app.server.on('checkExpectation', (...call) => app.server.emit('request', ...call))
   app.server.on('upgrade', (request, socket, head) => {
-    if (!deps.consoles.upgrade(request, socket, head)) refuseUpgrade(socket)
+    // Outside of every handler of errors: what is thrown here would end the process.
+    try {
+      if (deps.consoles.upgrade(request, socket, head)) return
+    } catch (error) {
+      deps.log.error({ err: error }, 'an upgrade failed')
+    }
+    refuseUpgrade(request, socket)
   })
   // Methods that nothing here has get 405 like any other.
   for (const method of METHODS)

@@ -1,55 +1,29 @@
 /** What is answered to what is no HTTP request: too large a header, a broken one, one that never ends. */
 import { randomUUID } from 'node:crypto'
+import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import { answerRaw } from '../raw-answer.ts'
 import { routingBody } from './baremetal/errors.ts'
 import { versionHeaders } from './baremetal/versions.ts'
 
-const reasons: Readonly<Record<string, readonly [number, string, string]>> = {
-  HPE_HEADER_OVERFLOW: [431, 'Request Header Fields Too Large', 'The request header is too large.'],
-  ERR_HTTP_REQUEST_TIMEOUT: [408, 'Request Timeout', 'The request did not arrive in time.'],
+const reasons: Readonly<Record<string, readonly [number, string]>> = {
+  HPE_HEADER_OVERFLOW: [431, 'The request header is too large.'],
+  ERR_HTTP_REQUEST_TIMEOUT: [408, 'The request did not arrive in time.'],
 }
 
 /** Answers what Node's parser gave up, and closes the connection. */
 export function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Socket): void {
   if (error.code === 'ECONNRESET' || socket.destroyed) return
-  const [status, title, description] = reasons[error.code ?? ''] ?? [
-    400,
-    'Bad Request',
-    'This is not a valid HTTP/1.1 request.',
-  ]
-  const body = JSON.stringify(routingBody(status, description))
-  if (socket.writable)
-    socket.write(
-      [
-        `HTTP/1.1 ${status} ${title}`,
-        'content-type: application/json; charset=utf-8',
-        `content-length: ${Buffer.byteLength(body)}`,
-        'connection: close',
-        '',
-        body,
-      ].join('\r\n'),
-    )
-  socket.destroySoon()
+  const [status, description] = reasons[error.code ?? ''] ?? [400, 'This is not a valid HTTP/1.1 request.']
+  answerRaw(socket, status, routingBody(status, description))
 }
 
 /** Answers an HTTP upgrade where nothing can be upgraded. */
-export function refuseUpgrade(socket: Duplex): void {
-  const body = JSON.stringify(
-    routingBody(404, 'There is no WebSocket here; a console is at /v1/nodes/NODE/console.'),
-  )
-  socket.on('error', () => {})
-  socket.end(
-    [
-      'HTTP/1.1 404 Not Found',
-      'content-type: application/json; charset=utf-8',
-      `content-length: ${Buffer.byteLength(body)}`,
-      'connection: close',
-      '',
-      body,
-    ].join('\r\n'),
-  )
+export function refuseUpgrade({ method }: IncomingMessage, socket: Duplex): void {
+  const description = 'There is no WebSocket here; a console is at /v1/nodes/NODE/console.'
+  answerRaw(socket, 404, routingBody(404, description), method)
 }
 
 /** Answers a URL that cannot be read. No hook has run by then. */

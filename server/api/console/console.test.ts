@@ -1,5 +1,5 @@
 /** Consoles over HTTP, through the whole service: the other tenant first. */
-import type { AddressInfo } from 'node:net'
+import { type AddressInfo, connect } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { until, watch } from '../../console/testing.ts'
 import { type Persona, type TestApi, testApi } from '../testing.ts'
@@ -290,6 +290,36 @@ describe('how a console is', () => {
     await machine()
     const { text } = await api.as(null, 'GET', '/metrics')
     expect(text).toMatch(/leasehold_consoles\{state="up"\} [1-9]/)
+  })
+})
+
+describe('an upgrade', () => {
+  const answerTo = (method: string, target: string) =>
+    new Promise<string>((resolve, reject) => {
+      const socket = connect(Number(new URL(url).port), '127.0.0.1')
+      let text = ''
+      socket.on('data', (bytes) => {
+        text += bytes
+      })
+      socket.on('close', () => resolve(text))
+      socket.on('error', reject)
+      socket.write(
+        `${method} ${target} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n`,
+      )
+    })
+
+  it.each(['//', '///', '//?token=x', 'http://[', '/\\', '*', '/%'])(
+    'to %s does not end the service',
+    async (target) => {
+      expect(await answerTo('GET', target)).toMatch(/^HTTP\/1.1 40[0-9] /)
+      expect((await fetch(`${url}/healthz`)).status).toBe(200)
+    },
+  )
+
+  it('by HEAD is refused without a body', async () => {
+    expect(await answerTo('HEAD', '/v1/nodes')).toMatch(/^HTTP\/1.1 404 (.+\r\n)+\r\n$/)
+    expect(await answerTo('HEAD', '/v1/nodes/x/console')).toMatch(/^HTTP\/1.1 401 (.+\r\n)+\r\n$/)
+    expect(await answerTo('GET', '/v1/nodes')).toContain('There is no WebSocket here')
   })
 })
 

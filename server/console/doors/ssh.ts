@@ -238,8 +238,9 @@ export async function startSshDoor(deps: SshDoorDeps): Promise<SshDoor> {
     } as ssh2.ServerConfig,
     (connection, { ip, port }) => {
       const guest = guests.get(`${ip} ${port}`)
-      if (guest) serve(connection, guest)
-      else connection.end()
+      if (guest) return serve(connection, guest)
+      connection.on('error', () => {})
+      connection.end()
     },
   )
   const listener = createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: 15_000 }, admit)

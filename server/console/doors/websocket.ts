@@ -5,11 +5,21 @@ import type { Logger } from 'pino'
 import { type WebSocket, WebSocketServer } from 'ws'
 import type { Authenticator } from '../../access/index.ts'
 import { LeaseholdError, statusOf } from '../../errors.ts'
+import { answerRaw } from '../../raw-answer.ts'
 import { closeCodeFor, closeCodeOf } from '../endings.ts'
 import { insistent } from '../insistent.ts'
 import { requestOf, subprotocol } from '../protocol.ts'
 import type { Visit } from '../tickets.sql.ts'
-import { type Attach, type Attachment, endings, type Mode, modes, type Sink, type Visitor } from '../types.ts'
+import {
+  type Attach,
+  type Attachment,
+  type Control,
+  endings,
+  type Mode,
+  modes,
+  type Sink,
+  type Visitor,
+} from '../types.ts'
 import { typist } from '../typist.ts'
 
 export interface WebsocketDoorDeps {
@@ -31,7 +41,6 @@ export interface WebsocketDoor {
   /** Takes an HTTP upgrade, if it is one for a console; false when it is not. */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): boolean
   close(): Promise<void>
-  readonly size: number
 }
 
 /** A peer is asked this often whether it lives. It is gone when it was silent so many times, and took nothing either. */
@@ -72,9 +81,6 @@ export function createWebsocketDoor(deps: WebsocketDoorDeps): WebsocketDoor {
   }
 
   return {
-    get size() {
-      return server.clients.size
-    },
     upgrade(request, socket, head) {
       const asked = readRequest(request)
       if (asked === undefined) return false
@@ -86,7 +92,7 @@ export function createWebsocketDoor(deps: WebsocketDoorDeps): WebsocketDoor {
         if (!(error instanceof LeaseholdError))
           deps.log.error({ err: error }, 'a console could not be opened')
         // A page is told nothing of a refused upgrade: it gets in, and is told by the close code.
-        if (!offersControl(request)) return answerError(socket, error)
+        if (!offersControl(request)) return answerError(request, socket, error)
         handshake((webSocket) => {
           const { code, text } = closeCodeFor(error)
           webSocket.close(code, text)
@@ -99,7 +105,7 @@ export function createWebsocketDoor(deps: WebsocketDoorDeps): WebsocketDoor {
       }
       const relay = createRelay()
       const coming = welcome(asked, request, relay)
-      within(coming, helloTimeoutMs).then(
+      const letIn = within(coming, helloTimeoutMs).then(
         (attachment) => {
           if (socket.destroyed) return attachment.close()
           socket.once('close', () => attachment.close())
@@ -119,6 +125,10 @@ export function createWebsocketDoor(deps: WebsocketDoorDeps): WebsocketDoor {
           coming.then((attachment) => attachment.close()).catch(() => {})
         },
       )
+      letIn.catch((error: unknown) => {
+        deps.log.error({ err: error }, 'a console could not be opened')
+        socket.destroy()
+      })
       return true
     },
     async close() {
@@ -199,7 +209,10 @@ interface Asked {
  * Undefined for everything else.
  */
 function readRequest(request: IncomingMessage): Asked | undefined {
-  const url = new URL(request.url ?? '/', 'http://console.invalid')
+  const base = 'http://console.invalid'
+  const path = request.url ?? '/'
+  if (!URL.canParse(path, base)) return undefined
+  const url = new URL(path, base)
   const ident = /^(?:\/v1)?\/nodes\/([^/]+)\/console$/.exec(url.pathname)?.[1]
   const ticket = url.searchParams.get('ticket') ?? url.searchParams.get('token') ?? undefined
   if (ident === undefined && ticket === undefined) return undefined
@@ -296,6 +309,11 @@ function serve(socket: WebSocket, attachment: Attachment, bufferBytes: number): 
   let stalled = false
   const keys = typist(attachment, socket)
 
+  const control = (message: Control) => {
+    // Who does not even read these is of no use to anybody.
+    if (socket.bufferedAmount > 2 * bufferBytes) socket.terminate()
+    else if (speaksControl) socket.send(JSON.stringify(message))
+  }
   const sent = () => {
     if (!stalled || socket.bufferedAmount > bufferBytes / 2) return
     stalled = false
@@ -306,7 +324,7 @@ function serve(socket: WebSocket, attachment: Attachment, bufferBytes: number): 
     if (isBinary || !speaksControl) return keys.type(bytes)
     const request = requestOf(bytes.toString('utf8'))
     if (request) attachment.request(request)
-    else socket.send(JSON.stringify({ type: 'error', error: 'this is no request; see docs/consoles.md' }))
+    else control({ type: 'error', error: 'this is no request; see docs/consoles.md' })
   })
   socket.on('close', () => attachment.close())
   socket.on('error', () => {})
@@ -316,11 +334,7 @@ function serve(socket: WebSocket, attachment: Attachment, bufferBytes: number): 
       stalled = socket.bufferedAmount > bufferBytes - largestChunkBytes
       return !stalled
     },
-    control(message) {
-      // Who does not even read these is of no use to anybody.
-      if (socket.bufferedAmount > 2 * bufferBytes) socket.terminate()
-      else if (speaksControl) socket.send(JSON.stringify(message))
-    },
+    control,
     writable: keys.writable,
     ended(ending) {
       socket.close(closeCodeOf(ending), endings[ending])
@@ -333,22 +347,13 @@ function serve(socket: WebSocket, attachment: Attachment, bufferBytes: number): 
 /** What the hub gives at once at most, with room for a frame's header. */
 const largestChunkBytes = 68 * 1024
 
-function answerError(socket: Duplex, error: unknown): void {
-  const code = error instanceof LeaseholdError ? error.code : 'unavailable'
+function answerError({ method }: IncomingMessage, socket: Duplex, error: unknown): void {
+  const { code, message } =
+    error instanceof LeaseholdError
+      ? error
+      : { code: 'unavailable' as const, message: 'The console could not be opened; try again.' }
   const status = statusOf[code]
-  const text = error instanceof LeaseholdError ? error.message : 'The console could not be opened; try again.'
-  const body = JSON.stringify({ error: { code: status, title: code, message: text } })
-  if (socket.writable)
-    socket.end(
-      [
-        `HTTP/1.1 ${status} ${code}`,
-        'content-type: application/json; charset=utf-8',
-        `content-length: ${Buffer.byteLength(body)}`,
-        'connection: close',
-        '',
-        body,
-      ].join('\r\n'),
-    )
+  answerRaw(socket, status, { error: { code: status, title: code, message } }, method)
 }
 
 /** What `work` gives, unless it takes too long. */
