@@ -34,7 +34,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
 }
 /** Files beside the rooms that put them together. */
 const assemblers = ['main.ts', 'demo.ts', 'first-start.ts', 'upkeep.ts']
-const common = ['errors.ts', 'config.ts', 'addresses.ts']
+const common = ['errors.ts', 'config.ts', 'addresses.ts', 'raw-answer.ts']
 
 const files = ['packages', 'server'].flatMap((part) => globSync(`${part}/**/*.ts`, { cwd: root }))
 const imports = new Map(files.map((file) => [file, importsOf(file)]))

@@ -64,6 +64,20 @@ function mask(value: unknown, depth: number): unknown {
 /** Whether the value of a key of this name is a secret. */
 const isSecret = (key: string): boolean => secretKey.test(key)
 
+/** A request's URL with the secrets of its query replaced: for logs. A ticket opens a console, whoever has it. */
+export function maskUrl(url: string): string {
+  const at = url.indexOf('?')
+  if (at < 0) return url
+  const shown = url
+    .slice(at + 1)
+    .split('&')
+    .map((part) => {
+      const [name = ''] = new URLSearchParams(part).keys()
+      return isSecret(name) || /ticket/i.test(name) ? `${part.split('=', 1)[0]}=${masked}` : part
+    })
+  return `${url.slice(0, at)}?${shown.join('&')}`
+}
+
 const anyWord = secretWords.join('|')
 const secretKey = new RegExp(anyWord, 'i')
 

@@ -9,7 +9,7 @@ import Fastify, {
   LogController,
 } from 'fastify'
 import type { TSchema } from 'typebox'
-import type { Caller } from '../access/index.ts'
+import { type Caller, maskUrl } from '../access/index.ts'
 import { auditRoutes, recordCalls } from './audit.ts'
 import { allocationRoutes } from './baremetal/allocations.ts'
 import { chassisRoutes } from './baremetal/chassis.ts'
@@ -182,7 +182,7 @@ export async function createApp(deps: ApiDeps): Promise<FastifyInstance> {
     request.log.info(
       {
         method: request.method,
-        url: request.url,
+        url: maskUrl(request.url),
         status: reply.statusCode,
         ms: Math.round(reply.elapsedTime * 10) / 10,
         user: request.caller?.userId,

@@ -69,10 +69,19 @@ export const socketBase = (call: Call): string => call.base.replace(/^http/, 'ws
 const forwardedHeader = 'x-leasehold-forwarded'
 const forwardMs = 30_000
 
-/** The answer of the conductor that keeps the node's console, when that is another one; undefined when it is not. */
+/**
+ * The answer of the conductor that keeps the node's console, when that is another one; undefined when it is not.
+ * @throws LeaseholdError 'unavailable' when that one does not answer, or has sent the call to one that does not keep it
+ */
 export async function forwarded(deps: ApiDeps, call: Call, node: Pick<Node, 'uuid'>): Promise<unknown> {
   const { request, reply } = call
-  if (request.headers[forwardedHeader]) return undefined
+  if (request.headers[forwardedHeader]) {
+    // Anybody may send the header: what this host has on disk of a console that it does not keep is no answer.
+    if (deps.consoles.watchers(node.uuid)) return undefined
+    throw new LeaseholdError('unavailable', 'This conductor does not keep the console any more; try again.', {
+      retryAfterSeconds: 1,
+    })
+  }
   const base = await deps.consoles.keptAt(node.uuid)
   if (base === undefined) return undefined
   const passed = [

@@ -1,7 +1,9 @@
 /** Consoles over HTTP, through the whole service: the other tenant first. */
 import { type AddressInfo, connect } from 'node:net'
+import pino from 'pino'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { until, watch } from '../../console/testing.ts'
+import { createApp } from '../app.ts'
 import { type Persona, type TestApi, testApi } from '../testing.ts'
 
 let api: TestApi
@@ -291,6 +293,32 @@ describe('how a console is', () => {
     const { text } = await api.as(null, 'GET', '/metrics')
     expect(text).toMatch(/leasehold_consoles\{state="up"\} [1-9]/)
   })
+})
+
+it('a call that says it was forwarded is answered only where the console is kept', async () => {
+  const uuid = await machine()
+  const paths = ['', '/journal', '/search?text=x'].map((part) => `/v1/nodes/${uuid}/console${part}`)
+  const ask = async (path: string) => {
+    const headers = { 'x-auth-token': api.tokens['lessee-member'], 'x-leasehold-forwarded': '1' }
+    return (await fetch(url + path, { headers })).status
+  }
+  for (const path of paths) expect(await ask(path)).toBe(200)
+  await api.as('lessee-member', 'PUT', `/v1/nodes/${uuid}/console`, { enabled: false })
+  await until(() => api.deps.consoles.watchers(uuid) === undefined, 'giving it up', 20_000)
+  for (const path of paths) expect(await ask(path)).toBe(503)
+})
+
+it('neither tokens nor tickets are in the log of requests', async () => {
+  const lines: string[] = []
+  const log = pino({}, { write: (line) => void lines.push(line) })
+  const app = await createApp({ ...api.deps, log })
+  await app.inject('/v1/nodes?token=lct_one&limit=5&ticket=lct_two&t%6Fken=lct_three&x')
+  await app.close()
+  const logged = lines.map((line) => JSON.parse(line)).filter((line) => line.msg === 'request')
+  expect(logged.map((line) => line.url)).toEqual([
+    '/v1/nodes?token=******&limit=5&ticket=******&t%6Fken=******&x',
+  ])
+  expect(lines.join()).not.toContain('lct_')
 })
 
 describe('an upgrade', () => {
