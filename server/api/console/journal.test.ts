@@ -98,3 +98,25 @@ describe('a journal that is being read when the node changes hands', () => {
     }
   })
 })
+
+it('a project reads eight journals at once and no more, whatever others do; one that ends makes room', {
+  timeout: 60_000,
+}, async () => {
+  const uuid = await machine()
+  const bytes = 12 * 1024 * 1024
+  await type('lessee-member', uuid, `flood ${bytes}`, bytes)
+  const journal = `${path(uuid)}/journal`
+  const stalled = await Promise.all(Array.from({ length: 8 }, () => download('lessee-member', journal)))
+  for (const tail of ['journal', 'search?text=x']) {
+    const refused = await api.as('lessee-member', 'GET', `${path(uuid)}/${tail}`)
+    expect([refused.status, refused.headers['retry-after']]).toEqual([429, '5'])
+    expect(refused.text).toContain('8 downloads and searches')
+    expect((await api.as('system-admin', 'GET', `${path(uuid)}/${tail}`)).status).toBe(200)
+  }
+  stalled[0]?.destroy()
+  await until(
+    async () => (await api.as('lessee-member', 'GET', `${path(uuid)}/search?text=x`)).status === 200,
+  )
+  for (const each of stalled) each.destroy()
+  await until(async () => (await api.as('lessee-member', 'GET', journal)).status === 200)
+})

@@ -17,6 +17,7 @@ import { boolean, limit, type QuerySchema, text, uuid } from '../baremetal/query
 import type { Call, Route } from '../baremetal/routes.ts'
 import type { ApiDeps } from '../deps.ts'
 import { consoleFor, forwarded, mayReadSpan, requireConsole } from './console-access.ts'
+import { beginReading } from './readers.ts'
 
 const offset = {
   type: 'integer',
@@ -65,15 +66,23 @@ export function journalRoutes(deps: ApiDeps): Route[] {
         if (elsewhere !== undefined) return elsewhere
         const directory = deps.consoles.journalOf(node.uuid)
         const range = await rangeOf(deps, call, directory, requireConsole(node, console).span)
-        const hits: unknown[] = []
-        const most = Math.min((call.query.limit as number | undefined) ?? 100, mostHits)
-        for await (const hit of search(directory, {
+        const signal = beginReading(call)
+        const found = search(directory, {
           what: wanted,
           ...range,
+          signal,
           ignoreCase: call.query.case !== true,
-          limit: most,
-        }))
-          hits.push({ offset: hit.offset, at: isoTime(hit.at), line: hit.line })
+          limit: Math.min((call.query.limit as number | undefined) ?? 100, mostHits),
+        })
+        const hits = await Array.fromAsync(found, ({ offset, at, line }) => ({
+          offset,
+          at: isoTime(at),
+          line,
+        })).catch((error: unknown) => {
+          // Nobody is there any more to be told.
+          if (signal.aborted) return []
+          throw error
+        })
         return { hits }
       },
     },
@@ -189,9 +198,7 @@ export async function sendJournal(
   const directory = deps.consoles.journalOf(nodeUuid)
   const range = await rangeOf(deps, call, directory, span)
   const asked = (call.query.format as Format | undefined) ?? 'raw'
-  const gone = new AbortController()
-  call.request.raw.once('close', () => gone.abort())
-  const entries = readJournal(directory, { ...range, signal: gone.signal })
+  const entries = readJournal(directory, { ...range, signal: beginReading(call) })
   const file = `${name.replace(/[^\w.-]/g, '_')}.${types[asked].ending}`
   call.reply.type(types[asked].type).header('content-disposition', `attachment; filename="${file}"`)
   const contents: { [Name in Format]: () => AsyncIterable<string | Buffer> } = {

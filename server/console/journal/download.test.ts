@@ -67,6 +67,14 @@ describe('As text', () => {
     expect(plain(output)).toBe(expected)
   })
 
+  test.each([
+    ['jumps', '\u001b[4000Cx\u001b[H'],
+    ['erasures', '\u001b[4000Cx\u001b[2K'],
+  ])('a few bytes of %s do not become a long line each', (_, piece) => {
+    const output = piece.repeat(10_000)
+    expect(plain(output).length).toBeLessThan(10 * output.length)
+  })
+
   test('lines hold no control characters, whatever comes and however it is cut', () => {
     const pieces = fc.constantFrom(
       '\u001b',

@@ -6,6 +6,12 @@
 
 /** Lines longer than this are broken. */
 const longestLine = 4_096
+/**
+ * Cells that a program may fill or empty by moving about, for each character that it sends, and how many it may save up:
+ * a screen needs a few, but a handful of bytes must not become a long line of spaces each time.
+ */
+const cellsPerCharacter = 8
+const mostCells = longestLine
 /** Sequences longer than this are none: noise on the line must not swallow what comes after. */
 const longestSequence = 4_096
 
@@ -18,6 +24,10 @@ export function plainText(): { write(text: string): string; end(): string } {
   let state: State = 'text'
   let sequence = ''
   let swallowed = 0
+  /** Characters that have come, and cells that are left to be spent, as of `paidFor` characters. */
+  let taken = 0
+  let paidFor = 0
+  let cells = mostCells
   let out = ''
 
   const finish = (): void => {
@@ -30,9 +40,20 @@ export function plainText(): { write(text: string): string; end(): string } {
     line = []
     column = 0
   }
+  /** As many of these cells as are left to be spent. */
+  const spent = (wanted: number): number => {
+    cells = Math.min(mostCells, cells + (taken - paidFor) * cellsPerCharacter)
+    paidFor = taken
+    const granted = Math.min(wanted, cells)
+    cells -= granted
+    return granted
+  }
   const put = (character: string): void => {
     if (column >= longestLine) finish()
-    while (line.length < column) line.push(' ')
+    if (column > line.length) {
+      for (let left = spent(column - line.length); left > 0; left -= 1) line.push(' ')
+      column = line.length
+    }
     line[column] = character
     column += 1
   }
@@ -48,7 +69,7 @@ export function plainText(): { write(text: string): string; end(): string } {
     else if (final === 'D') moveTo(column - count)
     else if (final === 'G' || final === '`') moveTo(count - 1)
     else if ((final === 'K' || final === 'J') && erase === 0) line.length = Math.min(line.length, column)
-    else if (final === 'K' && erase === 1) line.fill(' ', 0, column)
+    else if (final === 'K' && erase === 1) line.fill(' ', 0, spent(column))
     else if (final === 'K') line = []
     else if ('ABEFHJdf'.includes(final)) jump()
   }
@@ -78,6 +99,7 @@ export function plainText(): { write(text: string): string; end(): string } {
 
   const take = (character: string): void => {
     const code = character.codePointAt(0) as number
+    taken += 1
     // Cancel and substitute end any sequence, escape begins another.
     if (code === 0x18 || code === 0x1a) state = 'text'
     else if (code === 0x1b) begin(state === 'string' ? 'string-escape' : 'escape')
@@ -104,7 +126,7 @@ export function plainText(): { write(text: string): string; end(): string } {
     }
   }
 
-  const taken = (): string => {
+  const emptied = (): string => {
     const result = out
     out = ''
     return result
@@ -112,14 +134,14 @@ export function plainText(): { write(text: string): string; end(): string } {
   return {
     write(text) {
       for (const character of text) take(character)
-      return taken()
+      return emptied()
     },
     end() {
       out += line.join('')
       line = []
       column = 0
       state = 'text'
-      return taken()
+      return emptied()
     },
   }
 }

@@ -76,6 +76,15 @@ describe('A search', () => {
     expect(await found(directory, { what: 'needle', limit: 7 })).toHaveLength(7)
   })
 
+  test('shows 512 characters of a line at most, whatever the machine made of it', async () => {
+    const directory = newDirectory()
+    const journal = open(directory)
+    for (let count = 0; count < 1_000; count += 1) journal.append(Buffer.from('\u001b[4000Cx\u001b[H'))
+    const matches = await found(directory, { what: 'x' })
+    expect(matches).toHaveLength(100)
+    for (const { line } of matches) expect(line.length).toBeLessThanOrEqual(512)
+  })
+
   test('takes bytes, too, refuses to look for nothing, and ends when it is told to', async () => {
     const directory = newDirectory()
     open(directory).append(Buffer.from([0, 255, 0, 254]))

@@ -1,7 +1,9 @@
 /** Finds text in a journal: streaming, with bounded memory, also where a match crosses records and segments. */
+import { setImmediate } from 'node:timers/promises'
 import { LeaseholdError } from '../../errors.ts'
 import { plainText } from './plain.ts'
 import { batches, type Entry, type Span } from './reader.ts'
+import { type Sought, seek, soughtOf } from './seek.ts'
 
 export interface SearchOptions extends Span {
   /** Text as UTF-8, or bytes as they are. */
@@ -15,13 +17,18 @@ export interface SearchOptions extends Span {
 export interface Match {
   readonly offset: number
   readonly at: Date
-  /** The line around the match as far as it is in the asked span, without control sequences. */
+  /**
+   * The line around the match as far as it is in the asked span, without control sequences; of a long one the first
+   * 512 characters.
+   */
   readonly line: string
 }
 
 const longestNeedle = 1_024
 /** How much of a line is shown on either side of a match. */
 const contextBytes = 200
+/** Characters of a line that are shown. */
+const longestShown = 512
 
 /** Matches by offset; those that overlap an earlier one are left out. @throws LeaseholdError 'invalid' */
 export async function* search(directory: string, options: SearchOptions): AsyncGenerator<Match> {
@@ -31,29 +38,30 @@ export async function* search(directory: string, options: SearchOptions): AsyncG
     throw new LeaseholdError('invalid', `What is sought must have 1 to ${longestNeedle} bytes.`)
   let left = limit
   if (left <= 0) return
-  const needle = ignoreCase ? lowerCase(sought) : sought
-  for await (const match of matches(batches(directory, options), needle, ignoreCase)) {
+  for await (const match of matches(batches(directory, options), soughtOf(sought, ignoreCase))) {
     yield match
     left -= 1
     if (left <= 0) return
+    // A line may be long in the making: others have their turn between two.
+    await setImmediate()
   }
 }
 
-async function* matches(source: AsyncIterable<Entry[]>, needle: Buffer, ignoreCase: boolean) {
+async function* matches(source: AsyncIterable<Entry[]>, sought: Sought) {
   let window = windowAt(0)
   for await (const entries of source) {
     for (const run of runsOf(entries)) {
       if (run.offset !== window.base + window.bytes.length) {
-        yield* matchesIn(window, needle, ignoreCase, true)
+        yield* matchesIn(window, sought, true)
         window = windowAt(run.offset)
       }
       window.bytes = Buffer.concat([window.bytes, ...run.pieces])
       window.times.push(...run.times)
-      yield* matchesIn(window, needle, ignoreCase, false)
+      yield* matchesIn(window, sought, false)
       forget(window)
     }
   }
-  yield* matchesIn(window, needle, ignoreCase, true)
+  yield* matchesIn(window, sought, true)
 }
 
 /** What is searched now: a batch, and of what was before it as much as a match or its context may need. */
@@ -61,13 +69,20 @@ interface Window {
   /** Offset of the first byte. */
   base: number
   bytes: Buffer
-  /** Where in `bytes` matches are looked for next. */
+  /** Where in `bytes` the search goes on, and how many bytes before that may be the beginning of a match. */
   position: number
+  matched: number
   /** When the bytes came, by the offset from which on they came then. */
   times: { readonly offset: number; readonly at: Date }[]
 }
 
-const windowAt = (base: number): Window => ({ base, bytes: Buffer.alloc(0), position: 0, times: [] })
+const windowAt = (base: number): Window => ({
+  base,
+  bytes: Buffer.alloc(0),
+  position: 0,
+  matched: 0,
+  times: [],
+})
 
 /** Bytes of a batch that follow one another without a gap; a mark between them is no gap. */
 interface Run {
@@ -91,22 +106,19 @@ function runsOf(entries: readonly Entry[]): Run[] {
 }
 
 /** Matches that can be told with their context; the others wait for more bytes, unless there are none to come. */
-function* matchesIn(window: Window, needle: Buffer, ignoreCase: boolean, last: boolean): Generator<Match> {
+function* matchesIn(window: Window, sought: Sought, last: boolean): Generator<Match> {
   const { bytes, base } = window
-  const haystack = ignoreCase ? lowerCase(bytes) : bytes
   for (;;) {
-    const start = haystack.indexOf(needle, window.position)
-    if (start < 0) {
-      window.position = Math.max(window.position, bytes.length - needle.length + 1)
-      return
-    }
-    const end = start + needle.length
+    const { found, ...reached } = seek(sought, bytes, window)
+    Object.assign(window, reached)
+    if (!found) return
+    const end = reached.position
+    const start = end - sought.needle.length
     const lineEnd = lineEndAfter(bytes, end)
     if (lineEnd === undefined && !last && bytes.length < end + contextBytes) {
       window.position = start
       return
     }
-    window.position = end
     const line = bytes.subarray(lineStartBefore(bytes, start), lineEnd ?? end + contextBytes)
     const time = window.times.findLast(({ offset }) => offset <= base + start)
     yield { offset: base + start, at: time?.at as Date, line: plainLine(line) }
@@ -129,26 +141,19 @@ const isLineEnd = (byte: number | undefined): boolean => byte === 0x0a || byte =
 
 function plainLine(bytes: Buffer): string {
   const plain = plainText()
-  return `${plain.write(bytes.toString())}${plain.end()}`.trim()
+  let line = ''
+  for (const character of bytes.toString()) {
+    line += plain.write(character)
+    if (line.length >= longestShown) break
+  }
+  return (line + plain.end()).trim().slice(0, longestShown).toWellFormed()
 }
 
 function forget(window: Window): void {
-  const gone = Math.max(0, Math.min(window.position, window.bytes.length) - contextBytes)
+  const gone = Math.max(0, window.position - window.matched - contextBytes)
   window.bytes = window.bytes.subarray(gone)
   window.base += gone
   window.position -= gone
   const first = window.times.findLastIndex(({ offset }) => offset <= window.base)
   if (first > 0) window.times.splice(0, first)
-}
-
-const lower = Uint8Array.from({ length: 256 }, (_, byte) =>
-  byte >= 0x41 && byte <= 0x5a ? byte + 0x20 : byte,
-)
-
-/** ASCII only: its length stays, and so do offsets. */
-function lowerCase(bytes: Buffer): Buffer {
-  const lowered = Buffer.allocUnsafe(bytes.length)
-  for (let index = 0; index < bytes.length; index += 1)
-    lowered[index] = lower[bytes[index] as number] as number
-  return lowered
 }
