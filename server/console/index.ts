@@ -11,8 +11,8 @@ import {
   type Policy,
 } from '../access/index.ts'
 import type { Config } from '../config.ts'
-import { LeaseholdError } from '../errors.ts'
-import type { Hardware } from '../hardware/index.ts'
+import { LeaseholdError, messageOf } from '../errors.ts'
+import { checkIsolated, type Hardware } from '../hardware/index.ts'
 import { findNode, type Node } from '../inventory/index.ts'
 import type { Db } from '../store/index.ts'
 import { findConsole, type Span } from './consoles.sql.ts'
@@ -101,14 +101,15 @@ export function createConsoles(deps: ConsolesDeps): Consoles {
       if (!policy.allows(readRule, visitor.caller, consoleTarget(console?.span ?? node))) throw denied
       const kept = keeper.get(node.uuid)
       if (!console || (!node.console_enabled && !kept)) throw switchedOff(node)
-      if (kept) {
-        // What it knows of the node is what the row says now, or it reads it again.
-        const current = isSameSpan(kept.held.span, console.span) ? kept : await keeper.getFresh(node.uuid)
-        if (current && isSameSpan(current.held.span, console.span))
-          return current.hub.attach(visitor, options, sink)
-      }
       const late = performance.now() > until
       try {
+        await isolated(node)
+        if (kept) {
+          // What it knows of the node is what the row says now, or it reads it again.
+          const current = isSameSpan(kept.held.span, console.span) ? kept : await keeper.getFresh(node.uuid)
+          if (current && isSameSpan(current.held.span, console.span))
+            return current.hub.attach(visitor, options, sink)
+        }
         return await attachElsewhere(
           { db, isHere: (uuid) => keeper.get(uuid) !== undefined },
           visitor,
@@ -120,6 +121,14 @@ export function createConsoles(deps: ConsolesDeps): Consoles {
         if (late || !(error instanceof LeaseholdError) || error.code !== 'unavailable') throw error
       }
       await new Promise((resolve) => setTimeout(resolve, lookAgainMs))
+    }
+  }
+  /** Nobody comes to a machine that may be in a former tenant's network. @throws LeaseholdError 'unavailable'. */
+  const isolated = async (node: Node) => {
+    try {
+      await checkIsolated(deps.hardware, node)
+    } catch (error) {
+      throw new LeaseholdError('unavailable', messageOf(error), { retryAfterSeconds: 1 })
     }
   }
   /** @throws LeaseholdError 'not-found' for a node that is absent or hidden, the same either way. */

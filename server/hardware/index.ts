@@ -19,6 +19,7 @@ export {
   callOf,
   changeMachine,
   checkChange,
+  checkIsolated,
   type MachineChange,
   releaseMachine,
   titleOf,

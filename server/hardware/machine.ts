@@ -45,6 +45,17 @@ export function titleOf(change: MachineChange): string {
   return `Turning ${change.kind === 'console' ? 'the console' : 'secure boot'} ${change.value ? 'on' : 'off'}`
 }
 
+/**
+ * A machine that has changed hands does nothing for its new tenant while it may be in a network of the former.
+ * @throws LeaseholdError 'conflict'.
+ */
+export async function checkIsolated(
+  hardware: Hardware,
+  node: Pick<Node, 'uuid' | 'driver' | 'interfaces'>,
+): Promise<void> {
+  if (hardware.types.has(node.driver)) await hardware.implementation(node, 'network').checkIsolated?.(node)
+}
+
 /** Takes from the machine what its user left in it: virtual media, and the console's session. */
 export async function releaseMachine(
   hardware: Hardware,

@@ -234,6 +234,8 @@ export interface NetworkInterface extends Implementation {
    * @throws LeaseholdError when that cannot be verified.
    */
   enter?(node: Node, role: NetworkRole, bounds: Bounds): Promise<void>
+  /** @throws LeaseholdError 'conflict' while a port may still be in a network of a tenant that had the node before. */
+  checkIsolated?(node: Pick<Node, 'uuid'>): Promise<void>
 }
 
 export const httpMethods = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const

@@ -115,8 +115,8 @@ export async function noteDrift(
 }
 
 /**
- * Puts nodes into maintenance of which a switch port was to be idle and could not be verified to be so in time: what
- * is not known to be isolated is not handed on.
+ * Puts nodes into maintenance of which a switch port was to be idle, or to leave a former tenant's network, and could
+ * not be verified to be so in time: what is not known to be isolated is not handed on.
  */
 export async function quarantineUnverified(
   db: Db,
@@ -131,7 +131,8 @@ export async function quarantineUnverified(
     FROM (
       SELECT DISTINCT ON (l.node_uuid) l.node_uuid, s.name || ' ' || p.name AS port, l.error
       FROM switch_links l JOIN switch_ports p ON p.id = l.switch_port_id JOIN switches s ON s.id = p.switch_id
-      WHERE l.wanted ->> 'mode' = 'idle' AND l.generation > l.verified_generation AND l.node_uuid IS NOT NULL
+      WHERE (l.wanted ->> 'mode' = 'idle' OR l.handover_generation > l.verified_generation)
+        AND l.generation > l.verified_generation AND l.node_uuid IS NOT NULL
         AND (l.node_uuid = ${nodeUuid ?? null}::uuid
           OR l.wanted_since < now() - make_interval(secs => ${timeoutSeconds}))
       ORDER BY l.node_uuid, l.switch_port_id
@@ -162,6 +163,18 @@ export async function linksOfNode(db: Db, nodeUuid: string): Promise<NodeLink[]>
     FROM switch_links l JOIN switch_ports p ON p.id = l.switch_port_id JOIN switches s ON s.id = p.switch_id
     WHERE l.node_uuid = ${nodeUuid} ORDER BY l.switch_port_id`.execute(db)
   return rows
+}
+
+/** Whether every switch port of a node has been seen to have left the networks of the tenant that had it before. */
+export async function isHandedOver(db: Db, nodeUuid: string): Promise<boolean> {
+  const late = await db
+    .selectFrom('switch_links')
+    .select('switch_port_id')
+    .where('node_uuid', '=', nodeUuid)
+    .whereRef('handover_generation', '>', 'verified_generation')
+    .limit(1)
+    .executeTakeFirst()
+  return late === undefined
 }
 
 /** What a node is doing, as far as its networks go. */

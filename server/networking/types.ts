@@ -35,6 +35,8 @@ export interface Wiring {
    *   changed hands.
    */
   enter(node: Node, role: NetworkRole, bounds: Bounds): Promise<void>
+  /** @throws LeaseholdError 'conflict' while a switch port may still be in a network of a tenant that had the node before. */
+  checkIsolated(node: Pick<Node, 'uuid'>): Promise<void>
 }
 
 export interface Networking extends Wiring {

@@ -4,7 +4,7 @@ import { sql } from 'kysely'
 import { LeaseholdError } from '../errors.ts'
 import { choosePort, type Node, vifOf } from '../inventory/index.ts'
 import type { Db, NetworkRole } from '../store/index.ts'
-import { linksOfNode, type NodeLink, quarantineUnverified } from './links.sql.ts'
+import { isHandedOver, linksOfNode, type NodeLink, quarantineUnverified } from './links.sql.ts'
 import { insertPortIn } from './networks.sql.ts'
 import type { Bounds, NetworkingDeps, Wiring } from './types.ts'
 
@@ -69,6 +69,15 @@ export function createWiring({ db, config }: Pick<NetworkingDeps, 'db' | 'config
         if (role === 'idle') await quarantineUnverified(db, 0, node.uuid)
         throw error
       }
+    },
+
+    async checkIsolated({ uuid }) {
+      if (!(await isHandedOver(db, uuid)))
+        throw new LeaseholdError(
+          'conflict',
+          `Node ${uuid} has changed hands, and its switch ports are not yet verified to be out of the networks they were in. Try again in a moment; GET /v1/nodes/${uuid}/networking says how they are.`,
+          { retryAfterSeconds: 1 },
+        )
     },
   }
 }

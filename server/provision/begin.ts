@@ -4,7 +4,7 @@ import { type RawBuilder, sql } from 'kysely'
 import type { Logger } from 'pino'
 import type { Config } from '../config.ts'
 import { LeaseholdError, messageOf } from '../errors.ts'
-import { checkChange, type Hardware, type Node } from '../hardware/index.ts'
+import { checkChange, checkIsolated, type Hardware, type Node } from '../hardware/index.ts'
 import { lockedError, withoutAgentSession } from '../inventory/index.ts'
 import type { Db } from '../store/index.ts'
 import { checkChangeState, checkOptions, checkOrder, checkPower } from './checks.ts'
@@ -12,7 +12,7 @@ import { chooseConductor } from './choose-conductor.ts'
 import { historyRow, secondsSince } from './history.ts'
 import { changeNode, findNode, type NodeChanges, takingLock } from './nodes.sql.ts'
 import { type Prepared, prepare, prepareResume } from './prepare.ts'
-import { isState, states } from './states.ts'
+import { isState, mainVerb, states, type Verb } from './states.ts'
 import { withTemplates } from './templates.ts'
 import type { Begun, ChangeOrder, Order, Outcome, PowerOrder } from './types.ts'
 import { validateFor } from './validate.ts'
@@ -40,6 +40,7 @@ export async function begin(desk: Desk, order: Order): Promise<Begun> {
   checkOrder(node, verb, order.options ?? {})
   const options = await withTemplates(desk.db, node, verb, order.options ?? {})
   checkOptions(verb, options)
+  if (!movesNothing.includes(mainVerb(verb))) await checkIsolated(desk.hardware, node)
   const prepared = prepare(desk, node, verb, caller, options)
   const changed = await carryThrough(desk, node, prepared, sql`TRUE`, (fresh) =>
     checkOrder(fresh, verb, options),
@@ -56,6 +57,7 @@ export async function setPower(desk: Desk, order: PowerOrder): Promise<void> {
   check(node)
   validateFor(desk.hardware, node, 'power')
   const off = target === 'power off' || target === 'soft power off'
+  if (!off) await checkIsolated(desk.hardware, node)
   const seconds = timeoutSeconds ?? desk.config['conductor.power_change_timeout_seconds']
   const work: Work = {
     workflow: 'power',
@@ -114,6 +116,9 @@ export async function resume(desk: Desk, nodeUuid: string, outcome: Outcome): Pr
   const changed = await carryThrough(desk, node, prepareResume(node, outcome), sql`TRUE`, check)
   return { state: changed.provision_state, workflowId: changed.workflow_id }
 }
+
+/** Verbs for a machine that is not isolated yet: to isolate it, to stop what is under way, to read its power state. */
+const movesNothing: readonly Verb[] = ['deleted', 'abort', 'manage']
 
 /**
  * Writes what was prepared, if the node still is what the caller saw; tries again while another holds the lock.

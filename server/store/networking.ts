@@ -147,6 +147,7 @@ export interface SwitchLinksTable {
   generation: Big
   wanted_since: Defaulted<Date>
   verified_generation: Big
+  handover_generation: Big
   verified: ColumnType<WantedLink | null, string | null | undefined, string | null>
   verified_at: Date | null
   error: string | null

@@ -12,6 +12,7 @@ export interface NodeWiring {
   detachVif(node: Node, id: string, bounds: { signal: AbortSignal }): Promise<void>
   releaseVifs(node: Node, bounds: { signal: AbortSignal }): Promise<void>
   enter(node: Node, role: NetworkRole, bounds: { signal: AbortSignal }): Promise<void>
+  checkIsolated(node: Pick<Node, 'uuid'>): Promise<void>
 }
 
 /** What it knows of a node is in tables of its own: nothing is for the node's row to remember. */
@@ -33,4 +34,5 @@ export const createSwitchNetwork = (wiring: NodeWiring): NetworkInterface => ({
     return {}
   },
   enter: (node, role, bounds) => wiring.enter(node, role, bounds),
+  checkIsolated: (node) => wiring.checkIsolated(node),
 })
