@@ -4,19 +4,12 @@
  */
 import { messageOf } from '../errors.ts'
 import { type Held, journalOf, noteSwitch } from './keepers.sql.ts'
+import { freeLagNumbers, lagNumbersOf } from './lags.sql.ts'
 import { dueLinks, type Link, noteDrift, noteFailed, noteVerified, settledLinks } from './links.sql.ts'
 import type { Switch } from './switches.sql.ts'
-import { intentOf, lagGroupsOf, optionsOf, targetOf } from './target.ts'
+import { intentOf, type LagNumbers, optionsOf, targetOf } from './target.ts'
 import type { NetworkingDeps, OpenSwitch, SwitchHandle } from './types.ts'
-import {
-  freeLagNumbers,
-  lagNumber,
-  leavingVlans,
-  nodePortsOf,
-  noteVlan,
-  noteVlanGone,
-  vlansOfSwitch,
-} from './vlans.sql.ts'
+import { leavingVlans, nodePortsOf, noteVlan, noteVlanGone, vlansOfSwitch } from './vlans.sql.ts'
 
 export interface Actor {
   /** Looks for work now, or once more after the present turn. */
@@ -159,7 +152,7 @@ export function startActor(deps: ActorDeps, first: Switch, keeper: string): Acto
     const ports: Record<string, ReturnType<typeof intentOf>> = {}
     for (const link of links) {
       const { wanted } = link
-      let lag: number | undefined
+      let lag: LagNumbers | undefined
       if (wanted.mode === 'idle') vlans.set(row.quarantine_vlan, { id: row.quarantine_vlan })
       else {
         const name = await noteVlan(db, row.id, wanted.vlan, wanted.network)
@@ -168,11 +161,7 @@ export function startActor(deps: ActorDeps, first: Switch, keeper: string): Acto
           // Without LACP nothing would notice a cable in the wrong machine.
           if (wanted.lag.protocol !== 'lacp')
             throw new Error('a port group is put onto a switch with LACP only; give it mode 802.3ad')
-          lag = await lagNumber(db, row.id, wanted.lag.group, lagGroupsOf(row))
-          if (lag === undefined)
-            throw new Error(
-              `no LAG number is free on switch ${row.name}; give it more in options.lag_groups, or take the ports out of their port group`,
-            )
+          lag = await lagNumbersOf(db, row, wanted.lag.group, link.spread)
         }
       }
       ports[link.name] = intentOf(row, link, lag)

@@ -20,7 +20,8 @@ import { journalOf } from './keepers.sql.ts'
 import { createNetworking } from './networking.ts'
 import { insertNetwork } from './networks.sql.ts'
 import { insertPool } from './pools.sql.ts'
-import { changeSwitch, insertSwitch, putSwitchPorts } from './switches.sql.ts'
+import { changeSwitch } from './switches.sql.ts'
+import { addNode, addSwitch } from './testing/rack.ts'
 import { until } from './testing.ts'
 import type { Networking } from './types.ts'
 import { openVault } from './vault.ts'
@@ -53,51 +54,8 @@ afterEach(async () => {
 })
 
 async function nodeOn(target: SwitchTarget) {
-  const { db } = store
-  const vault = await openVault(join(directory, 'key'))
-  const uuid = randomUUID()
-  const row = await insertSwitch(db, {
-    uuid,
-    name: 'tor',
-    driver: target.driver,
-    address: `${target.address}:${target.port}`,
-    physical_network: 'default',
-    quarantine_vlan: 999,
-    trust: JSON.stringify({
-      host_keys: target.trust.hostKeys ?? [],
-      certificates: target.trust.certificates ?? [],
-    }),
-    sealed_credentials: vault.seal(uuid, {
-      username: target.username ?? '',
-      password: target.password ?? '',
-    }),
-    keeper: null,
-    reason: null,
-    checked_at: null,
-    updated_at: null,
-  })
-  await putSwitchPorts(db, row.id, [{ name: port, kind: 'node', owner: '*' }] as never)
-  const node = randomUUID()
-  await db
-    .insertInto('nodes')
-    .values({
-      uuid: node,
-      driver: 'fake-hardware',
-      owner: 'red',
-      provision_state: 'active',
-      interfaces: JSON.stringify({ network: 'switch' }),
-    } as never)
-    .execute()
-  await db
-    .insertInto('ports')
-    .values({
-      uuid: randomUUID(),
-      node_uuid: node,
-      address: '02:00:00:00:00:01',
-      local_link_connection: JSON.stringify({ switch_info: 'tor', port_id: port }),
-    } as never)
-    .execute()
-  return db.selectFrom('nodes').selectAll().where('uuid', '=', node).executeTakeFirstOrThrow()
+  await addSwitch(store.db, join(directory, 'key'), 'tor', target, [port])
+  return addNode(store.db, 'red', [['tor', port]])
 }
 
 const unfinished = async () =>

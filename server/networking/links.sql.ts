@@ -15,6 +15,8 @@ export interface Link {
   mtu: number | null
   /** Whether it was last seen not to be as wanted. */
   drifted: boolean
+  /** Other switches that have members of the same LAG. */
+  spread: string[]
 }
 
 /** The links of a switch that are pending and due; with each of a LAG the others of it. */
@@ -35,7 +37,10 @@ async function readLinks(db: Db, switchId: string, condition: ReturnType<typeof 
   const { rows } = await sql<Link>`
     SELECT l.switch_port_id AS "switchPortId", p.name, l.node_uuid AS "nodeUuid", l.wanted, l.generation,
       l.generation > l.verified_generation AS pending, l.attempts, p.mtu,
-      l.drift IS NOT NULL AS drifted
+      l.drift IS NOT NULL AS drifted,
+      ARRAY(SELECT DISTINCT mp.switch_id FROM switch_links m JOIN switch_ports mp ON mp.id = m.switch_port_id
+        WHERE m.node_uuid = l.node_uuid AND mp.switch_id <> p.switch_id
+          AND m.wanted #>> '{lag,group}' = l.wanted #>> '{lag,group}')::text[] AS spread
     FROM switch_links l JOIN switch_ports p ON p.id = l.switch_port_id
     WHERE p.switch_id = ${switchId} AND p.kind = 'node' AND (${condition})
     ORDER BY l.switch_port_id LIMIT 1000`.execute(db)

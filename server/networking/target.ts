@@ -1,5 +1,5 @@
 /** What the driver library is told of a switch, made of its row: how to reach it, and what may be touched there. */
-import type { PortIntent, SwitchOptions, SwitchTarget } from '@leasehold/switches'
+import type { Lag, PortIntent, SwitchOptions, SwitchTarget } from '@leasehold/switches'
 import type { Link } from './links.sql.ts'
 import { parseRanges, writeRanges } from './ranges.ts'
 import type { Switch } from './switches.sql.ts'
@@ -13,6 +13,7 @@ interface TrustRow {
 }
 interface OptionsRow {
   lag_groups?: string
+  peer?: string
   save?: boolean
   settings?: Record<string, string>
 }
@@ -71,13 +72,19 @@ export function optionsOf(
 /** From the order to its end, milliseconds. A switch is slow to save; one that takes longer is as good as gone. */
 export const applyTimeoutMs = 60_000
 
+/** The name of the switch that it makes a pair with (vPC, MLAG, VLT). */
+export const peerOf = (row: Switch): string | undefined => (row.options as OptionsRow).peer
+
 export const lagGroupsOf = (row: Switch): number[] => {
   const { lag_groups } = row.options as OptionsRow
   return lag_groups ? parseRanges(lag_groups) : []
 }
 
+/** A LAG's number on this switch, and the one that both switches of a pair know it by. */
+export type LagNumbers = Pick<Lag, 'group' | 'multiChassis'>
+
 /** What the library is asked to make of a port. */
-export function intentOf(row: Switch, link: Link, lag: number | undefined): PortIntent {
+export function intentOf(row: Switch, link: Link, lag: LagNumbers | undefined): PortIntent {
   const { wanted, mtu, nodeUuid } = link
   if (wanted.mode === 'idle')
     return { mode: 'idle', quarantine: row.quarantine_vlan, stpEdge: false, description: 'leasehold: idle' }
@@ -88,6 +95,6 @@ export function intentOf(row: Switch, link: Link, lag: number | undefined): Port
     stpEdge: true,
     description: `leasehold: node ${nodeUuid}`,
     ...(mtu === null ? {} : { mtu }),
-    ...(lag === undefined ? {} : { lag: { group: lag, lacp: 'active' as const } }),
+    ...(lag === undefined ? {} : { lag: { ...lag, lacp: 'active' as const } }),
   }
 }

@@ -82,38 +82,3 @@ export async function freeVlans(db: Db): Promise<void> {
   )
   await sql`DELETE FROM vlans WHERE ${gone} AND pool_id IS NULL`.execute(db)
 }
-
-/**
- * The number of a port group's LAG on a switch, among those that may be used there.
- * @returns undefined when none is free.
- */
-export async function lagNumber(
-  db: Db,
-  switchId: string,
-  group: string,
-  allowed: readonly number[],
-): Promise<number | undefined> {
-  const known = await db
-    .selectFrom('switch_lags')
-    .select('number')
-    .where('switch_id', '=', switchId)
-    .where('portgroup_uuid', '=', group)
-    .executeTakeFirst()
-  if (known) return known.number
-  const { rows } = await sql<{ number: number }>`
-    INSERT INTO switch_lags (switch_id, portgroup_uuid, number)
-    SELECT ${switchId}, ${group}, n FROM unnest(${[...allowed]}::int[]) AS n
-    WHERE NOT EXISTS (SELECT FROM switch_lags WHERE switch_id = ${switchId} AND number = n)
-    ORDER BY n LIMIT 1 RETURNING number`.execute(db)
-  return rows[0]?.number
-}
-
-/** Numbers of LAGs that no link of the switch wants, has, or may still have. */
-export async function freeLagNumbers(db: Db, switchId: string): Promise<void> {
-  await sql`
-    DELETE FROM switch_lags sl WHERE sl.switch_id = ${switchId} AND NOT EXISTS (
-      SELECT FROM switch_links l JOIN switch_ports p ON p.id = l.switch_port_id
-      WHERE p.switch_id = sl.switch_id AND (l.generation > l.verified_generation
-        OR l.wanted #>> '{lag,group}' = sl.portgroup_uuid::text
-        OR l.verified #>> '{lag,group}' = sl.portgroup_uuid::text))`.execute(db)
-}

@@ -40,6 +40,8 @@ const options = Type.Object(
   {
     /** Numbers of LAGs that may be made. */
     lag_groups: optional(Type.String({ maxLength: 200, pattern: '^[0-9, -]+$' })),
+    /** The switch that it shares a vPC, MLAG or VLT domain with: its name. */
+    peer: optional(resourceName),
     save: optional(Type.Boolean()),
     settings: optional(Type.Record(Type.String({ pattern: '^[A-Za-z][A-Za-z0-9_]{0,63}$' }), line(255))),
   },
