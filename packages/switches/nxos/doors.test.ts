@@ -1,11 +1,14 @@
 /** What only a Nexus has: two doors to one configuration, port-channels over two chassis, lists that do not fit a line. */
+import { once } from 'node:events'
 import * as fc from 'fast-check'
+import type { ClientChannel } from 'ssh2'
 import { afterEach, expect, it } from 'vitest'
 import { openSwitch, type Switch, type SwitchOptions } from '../index.ts'
 import { failure } from '../testing/bench.ts'
 import { guard, intents, tenantVlans } from '../testing/intents.ts'
 import { type Nexus, type NexusOptions, startNexus } from '../testing/nxos/simulator.ts'
 import { watchIsolation } from '../testing/oracle.ts'
+import { connectSsh } from '../transports/ssh.ts'
 
 const toClose: (() => Promise<void>)[] = []
 afterEach(async () => {
@@ -45,6 +48,27 @@ it('over SSH and over NX-API the same changes leave the same configuration, byte
     }),
     { numRuns: 6 },
   )
+})
+
+it("other people's programs find what they look for: a prompt after Enter, one port's state, an end", async () => {
+  const device = await nexus()
+  device.makeDirty('Ethernet1/3', 'trunk-all')
+  const client = await connectSsh(device.target(), 10_000)
+  const channel = await new Promise<ClientChannel>((resolve, reject) =>
+    client.shell((error, opened) => (error ? reject(error) : resolve(opened))),
+  )
+  let heard = ''
+  channel.on('data', (part: Buffer) => {
+    heard += part
+  })
+  channel.write('\nshow interface Ethernet1/3 switchport | json\nshow interface Ethernet1/3 | json\nexit\n')
+  await once(client, 'close')
+  expect(heard).toMatch(/nexus-1# \r\nnexus-1# show interface/)
+  const rows = heard.split('\r\n').filter((line) => line.startsWith('{'))
+  expect(rows.map((row) => JSON.parse(row).TABLE_interface.ROW_interface)).toMatchObject([
+    { interface: 'Ethernet1/3', switchport: 'Enabled', oper_mode: 'trunk' },
+    { interface: 'Ethernet1/3', admin_state: 'up' },
+  ])
 })
 
 it('48 attaches at once are one session, one transaction and one save', async () => {

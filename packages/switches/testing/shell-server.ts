@@ -104,7 +104,8 @@ function serve(channel: ServerChannel, commandLine: CommandLine, hangUp: () => v
 
   async function enter(line: string): Promise<void> {
     channel.write(`${line}\r\n`)
-    const text = await commandLine.run(line)
+    // Enter alone is how programs ask for the prompt.
+    const text = line.trim() === '' ? '' : await commandLine.run(line)
     if (text === undefined) return
     if (text === null) {
       channel.close()

@@ -34,6 +34,7 @@ export async function startSshSwitch(options: SshOptions): Promise<SshSwitch> {
       pageLength: () => faults.pager ?? (paged ? 24 : 0),
       run: async (line: string) => {
         if (line === 'terminal length 0') paged = false
+        if (line === 'exit' && user.place === null) return null
         const moved = line === enterConfigure || line === 'end'
         if (moved && (line === 'end') === (user.place !== null)) {
           user.place = line === 'end' ? null : { kind: 'global' }

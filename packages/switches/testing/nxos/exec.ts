@@ -1,7 +1,7 @@
 /** What a simulated Nexus answers in exec mode: show, checkpoint, rollback, copy. */
 import { formatVlans } from '../../vlans.ts'
 import type { Counts, Faults } from '../device.ts'
-import { type Config, interfaceLines, runningConfig, seenBy } from './model.ts'
+import { type Config, type Interface, interfaceLines, runningConfig, seenBy } from './model.ts'
 
 export type Box = {
   config: Config
@@ -12,6 +12,24 @@ export type Box = {
 }
 
 export const invalidCommand = "                     ^\n% Invalid command at '^' marker."
+
+/** What does not depend on the configuration. */
+const fixedAnswers: Readonly<Record<string, string>> = {
+  'show hostname': 'nexus-1',
+  'show version': [
+    'Cisco Nexus Operating System (NX-OS) Software',
+    'Software',
+    '  NXOS: version 9.3(5)',
+    '  NXOS image file is: bootflash:///nxos.9.3.5.bin',
+    'Hardware',
+    '  cisco Nexus9000 C9372TX Chassis',
+    '  Device name: nexus-1',
+  ].join('\n'),
+  'show inventory': [
+    'NAME: "Chassis",  DESCR: "Nexus9000 C9372TX Chassis"',
+    'PID: N9K-C9372TX         ,  VID: V01 ,  SN: SIMULATED',
+  ].join('\n'),
+}
 
 /** `json` true gives the structured answer; undefined if there is no such command. */
 export function exec(box: Box, line: string): { text: string } | { body: unknown } | undefined {
@@ -25,10 +43,12 @@ export function exec(box: Box, line: string): { text: string } | { body: unknown
     const found = runningConfig(box.config).split('\n')
     return { text: found.filter((one) => one.includes(wanted)).join('\n') }
   }
-  if (line === 'show hostname') return { text: 'nexus-1' }
+  const fixed = fixedAnswers[line]
+  if (fixed !== undefined) return { text: fixed }
   if (line === 'show startup-config') return { text: runningConfig(box.startup) }
   if (line === 'show vlan brief') return { body: vlanBrief(box.config) }
-  if (line === 'show interface switchport') return { body: switchports(box.config) }
+  match = /^show interface(?: ([A-Za-z-]+\d\S*))?( switchport)?$/.exec(line)
+  if (match) return shownInterfaces(box.config, match[1], match[2] ? switchportRow : statusRow)
   match = /^(no )?checkpoint (\S+)$/.exec(line)
   if (match) return { text: checkpoint(box, match[1] !== undefined, match[2] as string) }
   match = /^rollback running-config checkpoint (\S+) atomic$/.exec(line)
@@ -89,17 +109,36 @@ function vlanBrief(config: Config): unknown {
   return table('TABLE_vlanbriefxbrief', 'ROW_vlanbriefxbrief', cells)
 }
 
-function switchports(config: Config): unknown {
-  const cells = config.interfaces.map((one) => {
-    const seen = seenBy(config, one.name)
-    return {
-      interface: one.name,
-      switchport: one.switched ? 'Enabled' : 'Disabled',
-      oper_mode: one.shutdown ? 'down' : one.mode,
-      access_vlan: one.access,
-      native_vlan: String(one.native),
-      trunk_vlans: seen.tagged === 'all' ? '1-4094' : formatVlans(seen.tagged) || 'none',
-    }
-  })
-  return table('TABLE_interface', 'ROW_interface', cells)
+/** The rows of all interfaces, or of the one that was named. */
+function shownInterfaces(
+  config: Config,
+  name: string | undefined,
+  row: (config: Config, one: Interface) => unknown,
+): { text: string } | { body: unknown } {
+  const chosen = config.interfaces.filter((one) => name === undefined || one.name === name)
+  if (name !== undefined && chosen.length === 0) return { text: "Invalid interface format at '^' marker." }
+  return {
+    body: table(
+      'TABLE_interface',
+      'ROW_interface',
+      chosen.map((one) => row(config, one)),
+    ),
+  }
+}
+
+function switchportRow(config: Config, one: Interface): unknown {
+  const seen = seenBy(config, one.name)
+  return {
+    interface: one.name,
+    switchport: one.switched ? 'Enabled' : 'Disabled',
+    oper_mode: one.shutdown ? 'down' : one.mode,
+    access_vlan: one.access,
+    native_vlan: String(one.native),
+    trunk_vlans: seen.tagged === 'all' ? '1-4094' : formatVlans(seen.tagged) || 'none',
+  }
+}
+
+function statusRow(_config: Config, one: Interface): unknown {
+  const state = one.shutdown ? 'down' : 'up'
+  return { interface: one.name, state, admin_state: state, desc: one.description, eth_mtu: String(one.mtu) }
 }

@@ -88,7 +88,7 @@ export async function startNexus(options: NexusOptions = {}): Promise<Nexus> {
           place = null
           return { text: '', failed: false }
         }
-        if (place === null) return show(line, json)
+        if (place === null) return line === 'exit' ? null : show(line, json)
         counts.writes++
         if (faults.ignore?.(said)) return { text: '', failed: false }
         const done = configure(box.config, place, line)
