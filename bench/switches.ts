@@ -59,11 +59,12 @@ async function main(): Promise<void> {
     execFileSync(join(import.meta.dirname, 'switches/peers.sh'), { stdio: ['ignore', 'ignore', 'inherit'] })
 
   const load = loadavg()[0] ?? 0
-  const others = values['against-others'] ? await startOthers(runners) : undefined
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130))
+  const others = values['against-others'] ? await startOthers(runners) : []
   const nexus = forkSwitch()
   try {
     const doors = await nexus.start(delays)
-    const measured = await measure(nexus, doors, [...ours, ...(others?.subjects ?? [])], runs)
+    const measured = await measure(nexus, doors, [...ours, ...others], runs)
     const machine = `${availableParallelism()} × ${cpus()[0]?.model.trim()}, Node.js ${process.version}`
     const facts = `${new Date().toISOString().slice(0, 10)}, ${machine}; a login takes ${delays.loginDelayMs} ms, a save ${delays.saveDelayMs}; median (least–most) of ${runs} runs; load of the machine at the start: ${short(load)}.`
     process.stdout.write(`\n${facts}\n\n${attachTable(measured, doors.ports.length)}\n`)
@@ -71,7 +72,6 @@ async function main(): Promise<void> {
       await writeFile(values.json, `${JSON.stringify({ machine, delays, measured }, null, 2)}\n`)
   } finally {
     await nexus.stop().catch(() => {})
-    await others?.stop()
   }
 }
 

@@ -1,6 +1,6 @@
 /** Who attaches ports: our drivers, and other people's programs as those who use them call them. */
-import { spawn } from 'node:child_process'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -49,44 +49,34 @@ async function attachOurs(target: SwitchTarget, ports: readonly string[], wanted
 }
 
 /**
- * Others, installed before by `peers.sh`. `stop` ends what they need beside them.
+ * Others, installed before by `peers.sh`. What is started for them ends with this process.
  * @param runnersAtOnce calls of network-runner at the same time: each is a process of Ansible, with others of its own
  */
-export async function startOthers(
-  runnersAtOnce: number,
-): Promise<{ subjects: readonly Subject[]; stop: () => Promise<void> }> {
-  const directory = await mkdtemp(join(tmpdir(), 'leasehold-bench-'))
-  const etcd = await startEtcd(join(directory, 'etcd'))
-  const genericSwitch = (
-    label: string,
-    options: Record<string, string>,
-    backend: string | null,
-  ): Subject => ({
-    label: `networking-generic-switch, ${label}`,
+export async function startOthers(runnersAtOnce: number): Promise<readonly Subject[]> {
+  const directory = mkdtempSync(join(tmpdir(), 'leasehold-bench-'))
+  process.once('exit', () => {
+    for (const child of children) child.kill('SIGKILL')
+    rmSync(directory, { recursive: true, force: true, maxRetries: 3 })
+  })
+  const batching = await startEtcd(join(directory, 'etcd'))
+  const genericSwitch = (how: string, options: Record<string, string>, backend: string | null): Subject => ({
+    label: `networking-generic-switch, ${how}`,
     attach: ({ ssh }, wanted) =>
       runPython('generic-switch', 'generic_switch.py', directory, { target: ssh, wanted, options, backend }),
   })
-  return {
-    subjects: [
-      genericSwitch('as it comes', {}, null),
-      genericSwitch('one connection at a time', {}, `file://${join(directory, 'locks')}`),
-      genericSwitch('batched through etcd', { ngs_batch_requests: 'True' }, etcd.url),
-      {
-        label: `network-runner, ${runnersAtOnce} at once`,
-        attach: ({ ssh }, wanted) =>
-          runPython('network-runner', 'ansible_runs.py', directory, {
-            target: ssh,
-            wanted,
-            atOnce: runnersAtOnce,
-          }),
-      },
-    ],
-    stop: async () => {
-      await etcd.stop()
-      await rm(directory, { recursive: true, force: true, maxRetries: 3 })
+  return [
+    genericSwitch('as it comes', {}, null),
+    genericSwitch('one connection at a time', {}, `file://${join(directory, 'locks')}`),
+    genericSwitch('batched through etcd', { ngs_batch_requests: 'True' }, batching),
+    {
+      label: `network-runner, ${runnersAtOnce} at once`,
+      attach: ({ ssh: target }, wanted) =>
+        runPython('network-runner', 'ansible_runs.py', directory, { target, wanted, atOnce: runnersAtOnce }),
     },
-  }
+  ]
 }
+
+const children = new Set<ChildProcess>()
 
 const venvs = join(import.meta.dirname, '../../.venv/bench')
 
@@ -110,6 +100,7 @@ async function runPython(
       ANSIBLE_HOST_KEY_CHECKING: 'False',
     },
   })
+  children.add(child)
   let said = ''
   child.stderr.on('data', (part: Buffer) => {
     said = (said + part).slice(-2_000)
@@ -123,11 +114,13 @@ async function runPython(
     if (line === 'ready') child.stdin.write('go\n')
     else result = JSON.parse(line) as Attached
   await ended
+  children.delete(child)
   if (result === undefined) throw new Error(`${script} ended without a result: ${said}`)
   return result
 }
 
-async function startEtcd(directory: string): Promise<{ url: string; stop: () => Promise<void> }> {
+/** @returns its address, as networking-generic-switch writes it */
+async function startEtcd(directory: string): Promise<string> {
   const [client, peer] = [`http://127.0.0.1:${await freePort()}`, `http://127.0.0.1:${await freePort()}`]
   const child = spawn(
     join(venvs, 'etcd/usr/bin/etcd'),
@@ -139,23 +132,18 @@ async function startEtcd(directory: string): Promise<{ url: string; stop: () => 
     ],
     { stdio: 'ignore' },
   )
-  const ended = new Promise<void>((resolve) => child.on('close', () => resolve()))
-  const healthy = () =>
+  children.add(child)
+  child.unref()
+  const isUp = () =>
     fetch(`${client}/health`).then(
       ({ ok }) => ok,
       () => false,
     )
-  for (let left = 100; !(await healthy()); left -= 1) {
+  for (let left = 100; !(await isUp()); left -= 1) {
     if (left === 0 || child.exitCode !== null) throw new Error('etcd does not come up')
     await sleep(100)
   }
-  return {
-    url: client.replace('http:', 'etcd3+http:').concat('?api_version=v3'),
-    stop: async () => {
-      child.kill()
-      await ended
-    },
-  }
+  return `etcd3+${client}?api_version=v3`
 }
 
 function freePort(): Promise<number> {
