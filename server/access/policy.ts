@@ -37,6 +37,8 @@ export interface Policy {
   has(rule: string): boolean
   /** All rules in force, defaults first. */
   names(): readonly string[]
+  /** Rises when other rules come into force: what was judged before that may be judged otherwise now. */
+  readonly generation: number
   /**
    * Reads the file again if it changed. Returns whether new rules are in force. What is wrong with a changed file is
    * logged once, and the old rules stay.
@@ -84,6 +86,7 @@ export async function loadPolicy(options: PolicyOptions = {}): Promise<Policy> {
   let lastProblem: string | undefined
   let reloading: Promise<boolean> | undefined
   let current = ruleSetOf(file, options)
+  let generation = 0
   let judges = new WeakMap<Caller, Judge>()
 
   const judgeOf = (caller: Caller): Judge => {
@@ -100,6 +103,7 @@ export async function loadPolicy(options: PolicyOptions = {}): Promise<Policy> {
       const changed = await readPolicyFile(path)
       version = changed.version
       current = ruleSetOf(changed, options)
+      generation += 1
       judges = new WeakMap()
       lastProblem = undefined
       log?.info(`policy: the rules of ${path} are in force`)
@@ -120,6 +124,9 @@ export async function loadPolicy(options: PolicyOptions = {}): Promise<Policy> {
     explain: (rule, caller, target = noTarget) => current.explain(rule, credentials(caller), target),
     has: (rule) => current.has(rule),
     names: () => current.names,
+    get generation() {
+      return generation
+    },
     reload() {
       if (overridesFile === undefined) return Promise.resolve(false)
       reloading ??= reloadIfChanged(overridesFile).finally(() => {

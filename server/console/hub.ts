@@ -50,7 +50,7 @@ export interface Hub {
   passOver(from: number, to: number, reason: string): void
   /** The line takes keys again. */
   writable(): void
-  /** Cuts those for whom there is an ending. */
+  /** Cuts those for whom there is an ending, and takes the keyboard from who may no longer type. */
   judge(endingOf: (visitor: Visitor) => Ending | undefined): void
   visitors(): Iterable<Visitor>
   views(): WatcherView[]
@@ -112,6 +112,19 @@ export function createHub(deps: HubDeps): Hub {
     }
   }
 
+  /** What a visitor may not do of what a mode takes: all look on, and all but readers type. */
+  const refusedBy = (visitor: Visitor, mode: Mode): Mode | undefined =>
+    (mode === 'read' ? ['read' as const] : ['read' as const, mode, 'write' as const]).find(
+      (each) => !deps.allows(visitor, each),
+    )
+
+  /** The keyboard passes to the first who waits for it and may have it. */
+  const handOn = (why: string, whyNext: string) => {
+    giveKeyboard(undefined, why)
+    const next = watchers.values().find((each) => each.wants && deps.allows(each.visitor, 'write'))
+    giveKeyboard(next, whyNext)
+  }
+
   /** Gives the keyboard to a watcher if it may have it in that way. */
   const seek = (watcher: Watcher, mode: Exclude<Mode, 'read'>, quiet: boolean): void => {
     if (writer === watcher) return
@@ -140,10 +153,7 @@ export function createHub(deps: HubDeps): Hub {
     watcher.gone = true
     watchers.delete(watcher.id)
     deps.record(watcher.visitor, 'leave')
-    if (writer === watcher) {
-      const next = watchers.values().find((each) => each.wants && deps.allows(each.visitor, 'write'))
-      giveKeyboard(next, 'the one who typed has left')
-    }
+    if (writer === watcher) handOn('', 'the one who typed has left')
     tell({ type: 'watchers', watchers: views() })
   }
 
@@ -203,9 +213,7 @@ export function createHub(deps: HubDeps): Hub {
     release: (watcher) => {
       watcher.wants = false
       if (watcher !== writer) return
-      giveKeyboard(undefined, 'given up')
-      const next = watchers.values().find((each) => each.wants)
-      if (next) giveKeyboard(next, 'the one who typed has given it up')
+      handOn('given up', 'the one who typed has given it up')
       tell({ type: 'watchers', watchers: views() })
     },
     resize: (watcher, { columns, rows }) => tell({ type: 'resize', columns, rows, by: watcher.id }),
@@ -213,16 +221,16 @@ export function createHub(deps: HubDeps): Hub {
   }
 
   const ask = (watcher: Watcher, mode: Exclude<Mode, 'read'>) => {
-    if (!deps.allows(watcher.visitor, mode))
-      return watcher.sink.control({ type: 'error', error: deniedText(mode) })
+    const refused = refusedBy(watcher.visitor, mode)
+    if (refused) return watcher.sink.control({ type: 'error', error: deniedText(refused) })
     seek(watcher, mode, false)
     tell({ type: 'watchers', watchers: views() })
   }
 
   return {
     attach(visitor, options, sink) {
-      for (const mode of new Set<Mode>(['read', options.mode]))
-        if (!deps.allows(visitor, mode)) throw new LeaseholdError('forbidden', deniedText(mode))
+      const refused = refusedBy(visitor, options.mode)
+      if (refused) throw new LeaseholdError('forbidden', deniedText(refused))
       if (watchers.size >= deps.limits.watchers)
         throw new LeaseholdError(
           'conflict',
@@ -314,6 +322,9 @@ export function createHub(deps: HubDeps): Hub {
         const ending = endingOf(watcher.visitor)
         if (ending) cut(watcher, ending)
       }
+      if (writer === undefined || deps.allows(writer.visitor, 'write')) return
+      handOn('the right to type here is gone', 'the one who typed may no longer')
+      tell({ type: 'watchers', watchers: views() })
     },
     *visitors() {
       for (const watcher of watchers.values()) yield watcher.visitor

@@ -19,8 +19,8 @@ const unverifiedMs = 60_000
 /** @returns what judges all watchers of all consoles once */
 export function createJudge(deps: JudgeDeps, consoles: () => Iterable<Kept>): () => Promise<void> {
   let verifiedAtMs = performance.now()
-  /** By whom and over which span a visitor was last judged well: while both are the same, so is the verdict. */
-  const good = new WeakMap<Visitor, { caller: Caller; span: Span }>()
+  /** As whom, over which span and by which rules a visitor was last judged well: while these are the same, so is the verdict. */
+  const good = new WeakMap<Visitor, { caller: Caller; span: Span; rules: number }>()
 
   const mayStay = (visitor: Visitor, span: Span): boolean =>
     deps.allows(visitor, 'read', span) &&
@@ -41,6 +41,7 @@ export function createJudge(deps: JudgeDeps, consoles: () => Iterable<Kept>): ()
         one.hub.judge(({ proof }) => (proof.kind === 'source' ? undefined : 'unavailable'))
       return
     }
+    const rules = deps.policy.generation
     for (const one of consoles()) {
       const { span } = one.held
       one.hub.judge((visitor) => {
@@ -48,10 +49,10 @@ export function createJudge(deps: JudgeDeps, consoles: () => Iterable<Kept>): ()
         if (caller === undefined) return undefined
         if (caller === null) return 'unauthenticated'
         const before = good.get(visitor)
-        if (before?.caller === caller && before.span === span) return undefined
+        if (before?.caller === caller && before.span === span && before.rules === rules) return undefined
         visitor.caller = caller
         if (!mayStay(visitor, span)) return 'forbidden'
-        good.set(visitor, { caller, span })
+        good.set(visitor, { caller, span, rules })
         return undefined
       })
     }

@@ -1,8 +1,9 @@
 /** Who sees what of a console: the other tenant first. */
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { ensureAssignment, issueToken } from '../access/index.ts'
 import type { Store } from '../store/index.ts'
 import { testStore } from '../store/testing.ts'
 import { issueTicket } from './index.ts'
@@ -40,6 +41,26 @@ const spans = (node: string) =>
     .execute()
 const set = (node: string, fields: Record<string, unknown>) =>
   room.db.updateTable('nodes').set(fields).where('uuid', '=', node).execute()
+
+/** A new member of the lessee. */
+async function member() {
+  const { id: userId } = await room.db
+    .insertInto('users')
+    .values({ id: crypto.randomUUID(), name: crypto.randomUUID() })
+    .returning('id')
+    .executeTakeFirstOrThrow()
+  const projectId = room.projects.lessee
+  await ensureAssignment(room.db, { userId, role: 'member', projectId })
+  const token = (await issueToken(room.db, {
+    userId,
+    scope: { projectId },
+    methods: ['password'],
+    applicationCredentialId: null,
+    lifeSeconds: 3600,
+    notAfter: null,
+  })) as string
+  return { token, userId }
+}
 
 describe('a stranger', () => {
   it('cannot tell another tenant’s console from none, by any door’s words', async () => {
@@ -292,33 +313,109 @@ describe('whoever watches is cut within a second when', () => {
       4401,
     ],
   ] as const)('%s', async (_, act, code) => {
-    const { ensureAssignment, issueToken } = await import('../access/index.ts')
     const node = await room.node()
     await up(node)
-    const { id } = await room.db
-      .insertInto('users')
-      .values({ id: crypto.randomUUID(), name: crypto.randomUUID() })
-      .returning('id')
-      .executeTakeFirstOrThrow()
-    const projectId = room.projects.lessee
-    await ensureAssignment(room.db, { userId: id, role: 'member', projectId })
-    const token = (await issueToken(room.db, {
-      userId: id,
-      scope: { projectId },
-      methods: ['password'],
-      applicationCredentialId: null,
-      lifeSeconds: 3600,
-      notAfter: null,
-    })) as string
+    const { token, userId } = await member()
     const watcher = await watch(room.url, node, { token })
     await until(() => watcher.last('hello'))
     const begun = performance.now()
-    await act(token, id)
+    await act(token, userId)
     await until(() => watcher.closed)
     expect(performance.now() - begun).toBeLessThan(1_000)
     expect(watcher.closed?.code).toBe(code)
     room.line(node).say('after it was cut')
     expect(watcher.text).not.toContain('after')
+  })
+})
+
+describe('who may no longer type', () => {
+  const lookOn = { 'leasehold:console:read': 'role:reader and project_id:%(console.tenant)s' }
+  let path: string
+  let ruled: Awaited<ReturnType<Room['another']>>
+  beforeAll(async () => {
+    path = join(await mkdtemp(join(tmpdir(), 'leasehold-rules-')), 'policy.json')
+    await writeFile(path, JSON.stringify(lookOn))
+    const own = { 'conductor.group': 'ruled', 'conductor.host': 'ruled', 'policy.file': path }
+    ruled = await room.another(own)
+  })
+  afterAll(async () => {
+    await ruled.close()
+    await rm(dirname(path), { recursive: true })
+  })
+  const console_ = async () => {
+    const node = await room.node({ conductor_group: 'ruled' })
+    await up(node)
+    return { node, line: room.line(node) }
+  }
+  const enter = async (node: string, token = room.tokens.lessee) => {
+    const watcher = await watch(ruled.url, node, { token })
+    await until(() => watcher.last('hello'))
+    return watcher
+  }
+
+  const demote = async (userId: string) => {
+    await ensureAssignment(room.db, { userId, role: 'reader', projectId: room.projects.lessee })
+    await room.db
+      .deleteFrom('role_assignments')
+      .where('user_id', '=', userId)
+      .where('role_id', 'in', (query) => query.selectFrom('roles').select('id').where('name', '=', 'member'))
+      .execute()
+  }
+
+  it('as its role went, but may look on, loses the keyboard, and does not get it again', async () => {
+    const { node, line } = await console_()
+    const { token, userId } = await member()
+    const demoted = await enter(node, token)
+    const waiting = await enter(node)
+    await until(() => waiting.last('mode')?.mode === 'read')
+    demoted.type('before ')
+    await until(() => line.typed === 'before ')
+    await demote(userId)
+    await until(() => waiting.last('mode')?.mode === 'write')
+    expect(demoted.last('mode')).toMatchObject({ mode: 'read', reason: 'the right to type here is gone' })
+    demoted.type('lost ')
+    demoted.ask({ type: 'take' })
+    await until(() => demoted.last('error')?.error.includes('leasehold:console:take'))
+    waiting.type('after')
+    await until(() => line.typed === 'before after')
+    expect(demoted.closed).toBeUndefined()
+  })
+
+  it('is not given the keyboard though it waited for it', async () => {
+    const { node, line } = await console_()
+    const { token, userId } = await member()
+    const writer = await enter(node)
+    const waiting = await enter(node, token)
+    await until(() => waiting.last('mode')?.mode === 'read')
+    await demote(userId)
+    await until(() => {
+      waiting.ask({ type: 'take' })
+      return waiting.last('error')?.error.includes('leasehold:console:take')
+    })
+    writer.ask({ type: 'release' })
+    await until(() => writer.last('mode')?.mode === 'read')
+    waiting.type('x')
+    writer.ask({ type: 'write' })
+    await until(() => writer.last('mode')?.mode === 'write')
+    writer.type('y')
+    await until(() => line.typed !== '')
+    expect(line.typed).toBe('y')
+  })
+
+  it('or look on, as the rules were changed, is told so or cut', async () => {
+    const { node, line } = await console_()
+    const watcher = await enter(node)
+    await writeFile(path, JSON.stringify({ ...lookOn, 'leasehold:console:write': '!' }))
+    expect(await ruled.policy.reload()).toBe(true)
+    await until(() => watcher.last('mode')?.mode === 'read')
+    watcher.type('lost')
+    line.say('seen')
+    await until(() => watcher.text.includes('seen'))
+    await writeFile(path, JSON.stringify({ 'leasehold:console:read': '!' }))
+    expect(await ruled.policy.reload()).toBe(true)
+    await until(() => watcher.closed)
+    expect(watcher.closed?.code).toBe(4403)
+    expect(line.typed).toBe('')
   })
 })
 

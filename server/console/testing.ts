@@ -15,6 +15,7 @@ import {
   type FixedRole,
   issueToken,
   loadPolicy,
+  type Policy,
 } from '../access/index.ts'
 import { type Config, defaultConfig } from '../config.ts'
 import { LeaseholdError } from '../errors.ts'
@@ -45,6 +46,7 @@ export interface Room {
   db: Db
   store: Store
   consoles: Consoles
+  policy: Policy
   url: string
   projects: Record<'owner' | 'lessee' | 'stranger', string>
   tokens: Record<string, string>
@@ -55,7 +57,7 @@ export interface Room {
   /** Another process of the same service. */
   another(
     config?: Partial<Config>,
-  ): Promise<{ consoles: Consoles; url: string; dataDir: string; close(): Promise<void> }>
+  ): Promise<{ consoles: Consoles; policy: Policy; url: string; dataDir: string; close(): Promise<void> }>
   close(): Promise<void>
 }
 
@@ -138,12 +140,13 @@ async function openRoom(store: Store, own: Partial<Config>, lineOf: (uuid: strin
   const log = pino({ level: 'silent' })
   const hardware = createHardware({ config, log })
   const authenticator = createAuthenticator(config, { db: store.db, log })
+  const policy = await loadPolicy({ overridesFile: config['policy.file'] })
   const consoles = createConsoles({
     db: store.db,
     databaseUrl: store.url,
     config,
     log,
-    policy: await loadPolicy({}),
+    policy,
     authenticator,
     hardware: {
       ...hardware,
@@ -168,6 +171,7 @@ async function openRoom(store: Store, own: Partial<Config>, lineOf: (uuid: strin
   await consoles.start(url)
   return {
     consoles,
+    policy,
     url,
     dataDir,
     async close() {

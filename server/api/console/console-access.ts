@@ -30,7 +30,8 @@ export async function consoleOf(
 ): Promise<{ node: Node; console: ConsoleRow | undefined }> {
   const node = await nodeOfAnyName(deps, call, ident)
   const console = await findConsole(deps.db, node.uuid)
-  const target = consoleTarget({ ...node, shared_with_owner: console?.span.shared_with_owner ?? false })
+  // By whose span it is: the node may have changed hands since it was read.
+  const target = consoleTarget(console?.span ?? node)
   for (const rule of rules) if (!deps.policy.allows(rule, call.caller, target)) throw denied(rule)
   return { node, console }
 }

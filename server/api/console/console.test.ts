@@ -295,6 +295,19 @@ describe('how a console is', () => {
   })
 })
 
+it('a journal is read by whose span it is, though the node was read before it changed hands', async () => {
+  const uuid = await machine()
+  const read = () => api.as('lessee-member', 'GET', `/v1/nodes/${uuid}/console/journal`)
+  expect((await read()).status).toBe(200)
+  // As it is for who has read the node a moment too early.
+  await api.db
+    .updateTable('console_spans')
+    .set({ lessee: api.projects.stranger })
+    .where('node_uuid', '=', uuid)
+    .execute()
+  expect((await read()).status).toBe(403)
+})
+
 it('a call that says it was forwarded is answered only where the console is kept', async () => {
   const uuid = await machine()
   const paths = ['', '/journal', '/search?text=x'].map((part) => `/v1/nodes/${uuid}/console${part}`)
