@@ -32,6 +32,8 @@ export interface Held {
   provisionState: string
   /** Changes whenever the way to the machine does. */
   access: string
+  /** Its journal's directory, by name. */
+  journal: string
   /** How far the journal went when it was last written down. */
   endOffset: number
   remembered: Record<string, unknown> | null
@@ -46,7 +48,7 @@ export async function heldConsoles(
   const { rows } = await sql<HeldRow>`
     SELECT c.node_uuid, n.name, c.fence, n.console_enabled, c.off_at, n.power_state, n.target_power_state, n.provision_state,
            md5(n.driver || n.driver_info::text || (n.interfaces ->> 'console')) AS access,
-           c.end_offset, c.remembered,
+           c.end_offset, c.remembered, ${journalName},
            NOT EXISTS (SELECT FROM console_spans e WHERE e.node_uuid = s.node_uuid AND e.id < s.id) AS is_first,
            ${spanColumns}
     FROM consoles c JOIN nodes n ON n.uuid = c.node_uuid JOIN console_spans s ON s.id = c.span_id
@@ -68,6 +70,7 @@ export async function heldConsoles(
         targetPowerState: row.target_power_state,
         provisionState: row.provision_state,
         access: row.access,
+        journal: row.journal,
         endOffset: Number(row.end_offset),
         remembered: row.remembered,
       },
@@ -86,6 +89,8 @@ export interface ConsoleRow {
   tcpTrouble: string | null
   /** The span that is being written. */
   span: Span
+  /** Its journal's directory, by name. */
+  journal: string
   /** How far the journal went when it was last written down. */
   end: number
 }
@@ -104,12 +109,13 @@ export async function findConsole(db: Db, nodeUuid: string): Promise<ConsoleRow 
       state_since: Date
       tcp_url: string | null
       tcp_trouble: string | null
+      journal: string
       end_offset: string
     }
   >`
     SELECT h.beat_at > now() - make_interval(secs => ${silentMs / 1000}) AS held,
            c.state, c.reason, c.plain_reason, c.state_since, c.tcp_url, c.tcp_trouble,
-           c.end_offset, ${spanColumns}
+           c.end_offset, ${journalName}, ${spanColumns}
     FROM consoles c JOIN console_spans s ON s.id = c.span_id LEFT JOIN console_holders h ON h.id = c.holder
     WHERE c.node_uuid = ${nodeUuid}`.execute(db)
   const row = rows[0]
@@ -125,6 +131,7 @@ export async function findConsole(db: Db, nodeUuid: string): Promise<ConsoleRow 
     tcpUrl: tcp_url,
     tcpTrouble: tcp_trouble,
     span: spanOf(row),
+    journal: row.journal,
     end: Number(row.end_offset),
   }
 }
@@ -186,16 +193,26 @@ export async function noteConsoles(db: Db, holder: string, notes: readonly Noted
     WHERE c.node_uuid = v."nodeUuid" AND c.holder = ${holder} AND c.fence = v.fence`.execute(db)
 }
 
-/** A span by its id, with its node. */
+/** A span by its id, with its node and the directory of its journal. */
 export async function findSpan(
   db: Db,
   id: string,
-): Promise<{ nodeUuid: string; current: boolean; span: Span } | undefined> {
-  const { rows } = await sql<SpanRow & { node_uuid: string; current: boolean }>`
-    SELECT s.node_uuid, c.span_id = s.id AS current, ${spanColumns}
+): Promise<{ nodeUuid: string; journal: string; current: boolean; span: Span } | undefined> {
+  const { rows } = await sql<SpanRow & { node_uuid: string; journal: string; current: boolean }>`
+    SELECT s.node_uuid, ${journalName}, c.span_id = s.id AS current, ${spanColumns}
     FROM console_spans s JOIN consoles c ON c.node_uuid = s.node_uuid WHERE s.id = ${id}`.execute(db)
   const row = rows[0]
-  return row ? { nodeUuid: row.node_uuid, current: row.current, span: spanOf(row) } : undefined
+  return row
+    ? { nodeUuid: row.node_uuid, journal: row.journal, current: row.current, span: spanOf(row) }
+    : undefined
+}
+
+/** Which of these journals belong to a console that there is. */
+export async function knownJournals(db: Db, names: readonly string[]): Promise<Set<string>> {
+  const { rows } = await sql<{ journal: string }>`
+    SELECT journal FROM (SELECT ${journalName} FROM consoles c) AS known
+    WHERE journal = ANY (${[...names]}::text[])`.execute(db)
+  return new Set(rows.map((row) => row.journal))
 }
 
 /** Spans that a project had or has, newest first; of everybody when it is null. */
@@ -228,6 +245,7 @@ export async function shareSpan(db: Db, nodeUuid: string, spanId: string, shared
 /** Where PostgreSQL tells of changed nodes; the payload is the node's UUID. */
 export const consoleChannel = 'leasehold_console'
 
+const journalName = sql.raw("concat_ws('-', c.node_uuid, c.journal_id) AS journal")
 const spanColumns = sql.raw(
   's.id AS span_id, s.owner, s.lessee, s.instance_uuid, s.shared_with_owner, s.start_offset, s.end_offset AS span_end, s.began_at, s.ended_at',
 )
@@ -254,6 +272,7 @@ interface HeldRow extends SpanRow {
   target_power_state: string | null
   provision_state: string
   access: string
+  journal: string
   end_offset: string
   remembered: Record<string, unknown> | null
   is_first: boolean

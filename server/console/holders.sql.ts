@@ -5,6 +5,9 @@ import type { Db } from '../store/index.ts'
 /** Silence after which others take a holder's consoles, milliseconds. */
 export const silentMs = 6_000
 
+/** A holder takes no more bytes of a line than so many beyond the end that is written down. */
+export const mostUnnotedBytes = 16 * 1024 * 1024
+
 /** A process that keeps consoles. */
 export interface Holder {
   id: string
@@ -12,6 +15,8 @@ export interface Holder {
   conductorGroup: string
   drivers: readonly string[]
   url: string | null
+  /** Where its journals are. */
+  disk: string
 }
 
 /** A console that was taken: its fencing number goes into every later write. */
@@ -40,8 +45,12 @@ export async function enterHolder(db: Db, holder: Holder): Promise<void> {
   })
 }
 
-/** Gives up all that a holder keeps; the next one need not wait. */
-export async function leaveHolder(db: Db, id: string): Promise<void> {
+/** Gives up all that a holder keeps; the next one need not wait. `noted`: nodes whose journals' ends are written down. */
+export async function leaveHolder(db: Db, id: string, noted: readonly string[] = []): Promise<void> {
+  await sql`
+    UPDATE consoles SET disk = NULL WHERE holder = ${id} AND node_uuid = ANY (${[...noted]}::uuid[])`.execute(
+    db,
+  )
   await db.deleteFrom('console_holders').where('id', '=', id).execute()
 }
 
@@ -53,6 +62,9 @@ export async function purgeHolders(db: Db): Promise<void> {
 /**
  * Takes consoles that are on and that nobody keeps, at most `most`. One that other living holders could keep goes to
  * the one that a hash prefers; when that does not come for it within `graceMs`, to whoever does.
+ *
+ * What the last holder has recorded on another disk and not written down must not have its offsets given again: the end
+ * is put behind all that there may be.
  */
 export async function takeFree(
   db: Db,
@@ -75,8 +87,9 @@ export async function takeFree(
       LIMIT ${most} FOR UPDATE OF c SKIP LOCKED
     )
     -- How it was at its last holder, and at which port, is nobody's truth any more: that port may be another console's.
-    UPDATE consoles SET holder = ${holder.id}, fence = consoles.fence + 1, tcp_url = NULL, tcp_trouble = NULL,
-      state = 'opening', reason = NULL, state_since = now()
+    UPDATE consoles SET holder = ${holder.id}, fence = nextval('console_fences'), tcp_url = NULL, tcp_trouble = NULL,
+      state = 'opening', reason = NULL, state_since = now(), disk = ${holder.disk},
+      end_offset = consoles.end_offset + CASE WHEN consoles.disk <> ${holder.disk} THEN ${mostUnnotedBytes} ELSE 0 END
     FROM free WHERE consoles.node_uuid = free.node_uuid
     RETURNING consoles.node_uuid, consoles.fence`.execute(db)
   return rows.map((row) => ({ nodeUuid: row.node_uuid, fence: Number(row.fence) }))

@@ -1,5 +1,6 @@
 /** One owner of each console across all processes, whatever happens to them. */
 import { randomUUID } from 'node:crypto'
+import { existsSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -8,7 +9,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import type { Store } from '../store/index.ts'
 import { testStore } from '../store/testing.ts'
 import { findConsole } from './consoles.sql.ts'
-import { enterHolder, leaveHolder, takeFree } from './holders.sql.ts'
+import { enterHolder, leaveHolder, mostUnnotedBytes, takeFree } from './holders.sql.ts'
 import { type Room, testRoom, until, watch } from './testing.ts'
 
 let store: Store
@@ -127,9 +128,107 @@ it('a node that is deleted takes its console and its journal with it', async () 
   await until(() => room.line(node).live)
   room.line(node).say('something')
   const watcher = await come(room.url, node)
+  const journal = room.consoles.journalOf((await findConsole(room.db, node))?.journal ?? '')
+  expect(existsSync(journal)).toBe(true)
   await room.db.deleteFrom('nodes').where('uuid', '=', node).execute()
   await until(() => watcher.closed, 'the end')
-  expect(room.line(node).live).toBe(false)
+  await until(() => !room.line(node).live && !existsSync(journal), 'the end of the journal')
+})
+
+it('a node enrolled anew under its old UUID meets no journal of its former life, on whatever disk', async () => {
+  const node = await room.node()
+  await until(() => room.line(node).live)
+  room.line(node).say('of a former life')
+  const journal = (await findConsole(room.db, node))?.journal
+  const before = await room.db
+    .selectFrom('nodes')
+    .select(['uuid', 'name', 'owner', 'lessee'])
+    .where('uuid', '=', node)
+    .executeTakeFirstOrThrow()
+  // In one go: nobody notices that it was gone.
+  await room.db.transaction().execute(async (trx) => {
+    await trx.deleteFrom('nodes').where('uuid', '=', node).execute()
+    const interfaces = JSON.stringify({ console: 'fake' })
+    await trx
+      .insertInto('nodes')
+      .values({
+        ...before,
+        driver: 'fake-hardware',
+        provision_state: 'active',
+        interfaces,
+        console_enabled: true,
+      })
+      .execute()
+  })
+  await until(() => room.line(node).opened === 2 && room.line(node).live, 'the new console')
+  expect((await findConsole(room.db, node))?.journal).not.toBe(journal)
+  const watcher = await come(room.url, node, { offset: '0' })
+  room.line(node).say('of this one')
+  await until(() => watcher.text === 'of this one')
+  expect(watcher.last('hello')).toMatchObject({ start: 0, end: 0 })
+})
+
+/** A console of a group of its own that was left at this end by who had this disk. */
+async function leftBehind(disk: string | null): Promise<string> {
+  const node = await room.node({ conductor_group: 'left' })
+  await room.db.updateTable('consoles').set({ end_offset: 100, disk }).where('node_uuid', '=', node).execute()
+  return node
+}
+
+it('what another disk may have beyond the end that is written down gets no offset twice', async () => {
+  const [here, there] = [randomUUID(), randomUUID()]
+  const nodes = [await leftBehind(null), await leftBehind(here), await leftBehind(there)]
+  const heir = {
+    id: randomUUID(),
+    hostname: 'heir of left',
+    conductorGroup: 'left',
+    drivers: ['fake-hardware'],
+    url: null,
+    disk: here,
+  }
+  await enterHolder(room.db, heir)
+  await takeFree(room.db, heir, { graceMs: 0, most: 10 })
+  const ends = await Promise.all(nodes.map(async (node) => (await findConsole(room.db, node))?.end))
+  expect(ends).toEqual([100, 100, 100 + mostUnnotedBytes])
+  await leaveHolder(room.db, heir.id)
+})
+
+it('no more is taken of a line than another would leave room for, while the database takes no notes', async () => {
+  const node = await room.node()
+  await until(() => room.line(node).live)
+  const line = room.line(node)
+  const block = Buffer.alloc(1024 * 1024)
+  let taken = 0
+  await room.db.transaction().execute(async (trx) => {
+    await sql`LOCK TABLE consoles IN EXCLUSIVE MODE`.execute(trx)
+    expect(() => {
+      for (; taken < 100; taken += 1) line.say(block)
+    }).toThrow('does not take down')
+  })
+  expect(taken * block.length).toBeLessThanOrEqual(mostUnnotedBytes)
+  const isTaken = () => {
+    try {
+      line.say(block)
+      return true
+    } catch {
+      return false
+    }
+  }
+  await until(isTaken, 'a note')
+})
+
+it('who ends in order writes down where each journal ends, and leaves nothing on its disk that is not', async () => {
+  const leaving = await room.another({ 'conductor.host': 'leaving', 'conductor.group': 'leaving' })
+  const node = await room.node({ conductor_group: 'leaving' })
+  await until(() => room.line(node).live)
+  room.line(node).say('the last words')
+  await leaving.close()
+  const row = await room.db
+    .selectFrom('consoles')
+    .selectAll()
+    .where('node_uuid', '=', node)
+    .executeTakeFirst()
+  expect(row).toMatchObject({ holder: null, disk: null, end_offset: String('the last words'.length) })
 })
 
 it('a console that was just taken over is not shown to be up, nor at a port, as its last holder had it', async () => {
@@ -160,6 +259,7 @@ it('a console that was just taken over is not shown to be up, nor at a port, as 
     conductorGroup: 'old',
     drivers: ['fake-hardware'],
     url: null,
+    disk: randomUUID(),
   }
   await enterHolder(room.db, heir)
   const taken = await takeFree(room.db, heir, { graceMs: 0, most: 10 })

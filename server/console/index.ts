@@ -20,8 +20,8 @@ import { createTcpDoors } from './doors/tcp.ts'
 import { createWebsocketDoor } from './doors/websocket.ts'
 import { attachElsewhere } from './forward.ts'
 import { holderOf } from './holders.sql.ts'
+import { journalDirectory } from './journal/index.ts'
 import { createKeeper } from './keeper.ts'
-import { directoryOf } from './kept.ts'
 import { recheck } from './recheck.ts'
 import { redeemTicket } from './tickets.sql.ts'
 import { type Attach, type LineState, lineStates, type WatcherView } from './types.ts'
@@ -62,8 +62,8 @@ export interface Consoles {
   keptAt(nodeUuid: string): Promise<string | undefined>
   /** Of what is kept here: how many consoles are in each state, and how many watch. */
   census(): { states: Record<LineState, number>; watchers: number }
-  /** Where the journal of a node is. */
-  journalOf(nodeUuid: string): string
+  /** Where a console's journal is, by the name that its row has. */
+  journalOf(journal: string): string
 }
 
 /** A console that has just been switched on, or whose conductor has just died, is waited for so long. */
@@ -175,7 +175,7 @@ export function createConsoles(deps: ConsolesDeps): Consoles {
       }
       return { states, watchers }
     },
-    journalOf: (nodeUuid) => directoryOf(keeper.journalRoot, nodeUuid),
+    journalOf: (journal) => journalDirectory(keeper.journalRoot, journal),
   }
 }
 

@@ -8,12 +8,20 @@ import type { Config } from '../config.ts'
 import { LeaseholdError } from '../errors.ts'
 import type { Hardware } from '../hardware/index.ts'
 import type { Db } from '../store/index.ts'
-import { buildWalls, type Held, heldConsoles, type Span } from './consoles.sql.ts'
+import {
+  buildWalls,
+  type Held,
+  heldConsoles,
+  knownJournals,
+  noteConsoles,
+  type Span,
+} from './consoles.sql.ts'
+import { diskOf } from './disk.ts'
 import { type HolderLink, holdLink } from './holder-link.ts'
 import { enterHolder, giveUp, type Holder, leaveHolder, purgeHolders, takeFree } from './holders.sql.ts'
-import { type Limits, readJournal, sweep } from './journal/index.ts'
+import { journalDirectory, type Limits, readJournal, removeJournal, sweep } from './journal/index.ts'
 import { createJudge } from './judge.ts'
-import { directoryOf, type Kept, keepConsole } from './kept.ts'
+import { type Kept, keepConsole } from './kept.ts'
 import { createNodeReader } from './node-reader.ts'
 import { createNoter } from './noter.ts'
 import type { RecheckDeps } from './recheck.ts'
@@ -201,7 +209,7 @@ export function createKeeper(deps: KeeperDeps): Keeper {
   const findWall = async (held: Held): Promise<number | undefined> => {
     if (held.span.start !== null || held.isFirst) return undefined
     const from = Math.max(0, held.endOffset - limits.segmentBytes)
-    for await (const entry of readJournal(directoryOf(journalRoot, held.node.uuid), { from }))
+    for await (const entry of readJournal(journalDirectory(journalRoot, held.journal), { from }))
       if (entry.mark?.kind === 'wall' && entry.mark.span === held.span.id) return entry.offset
     return undefined
   }
@@ -222,13 +230,22 @@ export function createKeeper(deps: KeeperDeps): Keeper {
     for (const uuid of nodeUuids ?? [...kept.keys()]) {
       const one = kept.get(uuid)
       const held = rows.get(uuid)
-      if (one && one.held.fence !== held?.fence) void drop(one, 'unavailable')
+      if (one && one.held.fence !== held?.fence) void drop(one, 'unavailable').then(() => forget(one.held))
     }
     for (const held of rows.values()) if (isOverdue(held)) void switchOff(id, held)
     const walls = await Promise.all(fresh.map(findWall))
     if (id !== holder?.id) return
     for (const [index, held] of fresh.entries()) if (!kept.has(held.node.uuid)) keep(held, walls[index])
     await settleWalls()
+  }
+  /** Removes the journal of a console that is gone with its node; elsewhere the sweep does. */
+  const forget = async ({ journal }: Held): Promise<void> => {
+    try {
+      const known = await knownJournals(db, [journal])
+      if (known.size === 0) await removeJournal(journalDirectory(journalRoot, journal))
+    } catch (error) {
+      log.warn({ err: error, journal }, 'a journal could not be removed; the sweep tries it again')
+    }
   }
   const lingerMs = config['console.off_linger_seconds'] * 1000
   const isOverdue = ({ offAt }: Held): boolean => offAt !== null && Date.now() - offAt.getTime() > lingerMs
@@ -296,6 +313,7 @@ export function createKeeper(deps: KeeperDeps): Keeper {
       conductorGroup: config['conductor.group'],
       drivers: [...hardware.types.keys()],
       url: config['console.internal_url'] ?? reachable(url, config['conductor.host']),
+      disk: await diskOf(journalRoot),
     }
     await enterHolder(db, entered)
     holder = entered
@@ -368,9 +386,20 @@ export function createKeeper(deps: KeeperDeps): Keeper {
       noter.stop()
       clearTimeout(takeTimer)
       await reading
+      const last = [...kept.values()]
       await dropAll('stopping')
       await link?.close()
-      if (holder) await leaveHolder(db, holder.id)
+      if (holder) {
+        // Once more, as an earlier note may not have got there.
+        for (const one of last) one.noteAgain()
+        const notes = last.flatMap((one) => one.note() ?? [])
+        await noteConsoles(db, holder.id, notes)
+        await leaveHolder(
+          db,
+          holder.id,
+          notes.map(({ nodeUuid }) => nodeUuid),
+        )
+      }
       holder = undefined
     },
     get: (nodeUuid) => kept.get(nodeUuid),
@@ -381,14 +410,11 @@ export function createKeeper(deps: KeeperDeps): Keeper {
     all: () => kept.values(),
   }
 
-  /** Keeps the journals within their bounds, and forgets those of nodes that are gone. */
+  /** Keeps the journals within their bounds, and forgets those of consoles that are gone. */
   async function sweepJournals(): Promise<void> {
-    const known = new Set(
-      (await db.selectFrom('consoles').select('node_uuid').execute()).map((row) => row.node_uuid),
-    )
     await sweep(journalRoot, {
       limits: { ...limits, totalBytes: config['console.journal_mb'] * 1024 * 1024 },
-      keep: (nodeUuid) => known.has(nodeUuid),
+      known: (names) => knownJournals(db, names),
     })
   }
 }

@@ -1,8 +1,8 @@
 /** One console that this process keeps: its line, its journal, its watchers, and the wall between tenants. */
-import { rm } from 'node:fs/promises'
 import type { Logger } from 'pino'
 import type { Line, LineEvents } from '../hardware/index.ts'
 import type { Held, Noted, Span } from './consoles.sql.ts'
+import { mostUnnotedBytes } from './holders.sql.ts'
 import { createHub, type Hub, type HubDeps } from './hub.ts'
 import {
   extent,
@@ -55,26 +55,21 @@ export interface Kept {
   wallStands(spanId: string): void
   /** What is to be written down, if it has changed since. */
   note(): Noted | undefined
+  /** It is written down. */
+  noted(note: Noted): void
   /** It could not be written down. */
   noteAgain(): void
   /** Cuts everybody, lets go of the line, closes the journal. */
   close(ending: Ending): Promise<void>
 }
 
-/** More than a serial line says between two notes of its journal's end. */
+/** More than a serial line says between two notes of its journal's end: with more unnoted it is noted at once. */
 const unnotedBytes = 64 * 1024
 
-/** Where the journal of a node is kept. */
-export const directoryOf = (root: string, nodeUuid: string): string => journalDirectory(root, nodeUuid)
-
-/** Forgets what a node's console has shown. */
-export const forgetJournal = (root: string, nodeUuid: string): Promise<void> =>
-  rm(directoryOf(root, nodeUuid), { recursive: true, force: true })
-
 export function keepConsole(deps: KeptDeps): Kept {
-  const directory = directoryOf(deps.journalRoot, deps.held.node.uuid)
+  const directory = journalDirectory(deps.journalRoot, deps.held.journal)
   const { endOffset } = deps.held
-  // What another holder has recorded since it last noted its end must not have its offsets given again.
+  // What was recorded after the last note, and lost with the power, must not have its offsets given again.
   const unnoted = extent(directory).end < endOffset ? unnotedBytes : 0
   const journal: Journal = openJournal({
     directory,
@@ -90,6 +85,7 @@ export function keepConsole(deps: KeptDeps): Kept {
   let remembered = held.remembered
   let tcpDoor: { url?: string; trouble?: string } = {}
   let dirty = true
+  let notedEnd = endOffset
 
   /**
    * The node has changed hands, and what its line brings may be what it printed before that: a BMC keeps some, and a
@@ -129,8 +125,13 @@ export function keepConsole(deps: KeptDeps): Kept {
     openTimeoutMs: deps.openTimeoutMs,
     data(bytes) {
       if (!deps.alive()) throw new Error('this process no longer holds the console')
+      const unnoted = journal.end + bytes.length - notedEnd
+      // Another holder, with another disk, begins there.
+      if (unnoted > mostUnnotedBytes)
+        throw new Error('the database does not take down how far the journal goes')
       const offset = journal.append(bytes)
       dirty = true
+      if (unnoted > unnotedBytes / 2) deps.changed()
       if (!settling) hub.deliver(offset, bytes)
     },
     remember(session) {
@@ -211,6 +212,9 @@ export function keepConsole(deps: KeptDeps): Kept {
     },
     walls,
     wallStands: (spanId) => void walls.delete(spanId),
+    noted(note) {
+      notedEnd = Math.max(notedEnd, note.end)
+    },
     noteAgain() {
       dirty = true
     },

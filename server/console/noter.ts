@@ -52,6 +52,7 @@ export function createNoter({ db, log, holder, consoles }: NoterDeps): Noter {
     try {
       const notes = noted.map(({ note }) => note)
       await noteConsoles(db, id, notes)
+      for (const { one, note } of noted) one.noted(note)
     } catch (error) {
       for (const { one } of noted) one.noteAgain()
       throw error

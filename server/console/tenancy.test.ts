@@ -143,8 +143,9 @@ describe('a lessee', () => {
       .executeTakeFirst()
     expect(row?.plain_reason ?? '').not.toContain('10.9.8.7')
     let journal = ''
-    const { asText, readJournal } = await import('./index.ts')
-    for await (const part of asText(readJournal(room.consoles.journalOf(node)), { marks: true }))
+    const { asText, findConsole, readJournal } = await import('./index.ts')
+    const { journal: name = '' } = (await findConsole(room.db, node)) ?? {}
+    for await (const part of asText(readJournal(room.consoles.journalOf(name)), { marks: true }))
       journal += part
     expect(journal).not.toContain('10.9.8.7')
   })

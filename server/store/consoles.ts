@@ -1,4 +1,4 @@
-/** Row types of the tables of consoles; their meaning is told in migration 0012. */
+/** Row types of the tables of consoles; their meaning is told in migrations 0012 and 0016. */
 import type { ColumnType, Generated } from 'kysely'
 
 type Defaulted<T> = ColumnType<T, T | undefined, T>
@@ -30,6 +30,8 @@ export interface ConsolesTable {
   state_since: Defaulted<Date>
   tcp_url: string | null
   tcp_trouble: string | null
+  journal_id: Defaulted<string | null>
+  disk: Defaulted<string | null>
 }
 
 export interface ConsoleSpansTable {

@@ -16,6 +16,7 @@ import * as consoles from './migrations/0012_consoles.ts'
 import * as networking from './migrations/0013_networking.ts'
 import * as switchJournal from './migrations/0014_switch_journal.ts'
 import * as handover from './migrations/0015_handover.ts'
+import * as consoleJournals from './migrations/0016_console_journals.ts'
 import type { Database } from './tables.ts'
 
 /** Every migration, by name, in order. A migration that has been released is never edited. */
@@ -35,6 +36,7 @@ const migrations: Record<string, Migration> = {
   '0013_networking': networking,
   '0014_switch_journal': switchJournal,
   '0015_handover': handover,
+  '0016_console_journals': consoleJournals,
 }
 
 /** Applies what is missing. @throws the first migration's error, after which nothing of it is kept. */

@@ -64,8 +64,9 @@ export function journalRoutes(deps: ApiDeps): Route[] {
           )
         const elsewhere = await forwarded(deps, call, node)
         if (elsewhere !== undefined) return elsewhere
-        const directory = deps.consoles.journalOf(node.uuid)
-        const range = await rangeOf(deps, call, directory, requireConsole(node, console).span)
+        const { span, journal } = requireConsole(node, console)
+        const directory = deps.consoles.journalOf(journal)
+        const range = await rangeOf(deps, call, directory, span)
         const signal = beginReading(call)
         const found = search(directory, {
           what: wanted,
@@ -136,7 +137,7 @@ export function journalRoutes(deps: ApiDeps): Route[] {
           throw new LeaseholdError('not-found', `Span ${id.slice(0, 100)} could not be found.`)
         return (
           (await forwarded(deps, call, { uuid: found.nodeUuid })) ??
-          sendJournal(deps, call, found.nodeUuid, found.span, `span-${id}`)
+          sendJournal(deps, call, found, `span-${id}`)
         )
       },
     },
@@ -191,11 +192,10 @@ const types: Readonly<Record<Format, { type: string; ending: string }>> = {
 export async function sendJournal(
   deps: ApiDeps,
   call: Call,
-  nodeUuid: string,
-  span: Span,
+  { journal, span }: { journal: string; span: Span },
   name: string,
 ): Promise<Readable> {
-  const directory = deps.consoles.journalOf(nodeUuid)
+  const directory = deps.consoles.journalOf(journal)
   const range = await rangeOf(deps, call, directory, span)
   const asked = (call.query.format as Format | undefined) ?? 'raw'
   const entries = readJournal(directory, { ...range, signal: beginReading(call) })

@@ -125,7 +125,7 @@ export function ownConsoleRoutes(deps: ApiDeps): Route[] {
         const { node, console } = await consoleFor(deps, call, 'leasehold:console:read')
         return (
           (await forwarded(deps, call, node)) ??
-          sendJournal(deps, call, node.uuid, requireConsole(node, console).span, node.name ?? node.uuid)
+          sendJournal(deps, call, requireConsole(node, console), node.name ?? node.uuid)
         )
       },
     },

@@ -16,7 +16,7 @@ export {
 } from './reader.ts'
 export type { Mark } from './record.ts'
 export { type Match, type SearchOptions, search } from './search.ts'
-export { isNodeUuid, journalDirectory, removeJournal } from './segments.ts'
+export { isUuid, journalDirectory, removeJournal } from './segments.ts'
 export { type SweepOptions, sweep } from './sweep.ts'
 export { asText, describeMark, type TextOptions } from './text.ts'
 export { type Journal, type JournalOptions, openJournal } from './writer.ts'

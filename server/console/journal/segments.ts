@@ -1,5 +1,5 @@
 /**
- * The files of a journal: `<first offset>-<fence>-<number>.seg` in a directory named as the node's UUID. All that can
+ * The files of a journal: `<first offset>-<fence>-<number>.seg` in a directory named by UUIDs, the node's first. All that can
  * be known of a segment without opening it is in its name, and names sort as offsets do.
  */
 import { readdirSync } from 'node:fs'
@@ -22,16 +22,19 @@ export interface VisibleSegment extends Segment {
   readonly limit: number
 }
 
-const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
+const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
+/** The node's UUID and one that its console has got; the node's alone, as it was once. */
+const journal = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}(-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})?$/
 const name = /^(\d{15})-(\d{16})-(\d{6})\.seg$/
 
-export const isNodeUuid = (text: string): boolean => uuid.test(text)
+export const isUuid = (text: string): boolean => uuid.test(text)
 
-/** Where the journal of a node is. @throws LeaseholdError 'invalid' for anything but a UUID: no path leads out of the root. */
-export function journalDirectory(root: string, nodeUuid: string): string {
-  if (!isNodeUuid(nodeUuid))
-    throw new LeaseholdError('invalid', 'A journal belongs to a node, named by UUID.')
-  return join(root, nodeUuid)
+export const isJournal = (text: string): boolean => journal.test(text)
+
+/** Where a journal is. @throws LeaseholdError 'invalid' for anything but UUIDs: no path leads out of the root. */
+export function journalDirectory(root: string, journal: string): string {
+  if (!isJournal(journal)) throw new LeaseholdError('invalid', 'A journal belongs to a node, named by UUID.')
+  return join(root, journal)
 }
 
 /** Refuses a directory that is not a journal's, before anything is written to it or removed. */
@@ -75,7 +78,7 @@ export function visibleSegments(segments: readonly Segment[]): VisibleSegment[] 
     .filter((segment) => segment.first <= segment.limit)
 }
 
-/** Removes the journal of a node that is gone. */
+/** Removes the journal of a console that is gone. */
 export async function removeJournal(directory: string): Promise<void> {
   checkDirectory(directory)
   await rm(directory, { recursive: true, force: true })

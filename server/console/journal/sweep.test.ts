@@ -1,5 +1,5 @@
 import { existsSync, mkdirSync, readdirSync, statSync, utimesSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { descriptorPool } from './descriptors.ts'
 import { defaultLimits, extent, journalDirectory, removeJournal, sweep } from './index.ts'
@@ -53,7 +53,7 @@ describe('The sweep', () => {
     for (const directory of [kept, lost]) open(directory).append(Buffer.from('x'))
     mkdirSync(join(gone.root, 'other'))
     writeFileSync(join(gone.root, 'note'), 'x')
-    const swept = await sweep(gone.root, { limits, keep: (nodeUuid) => kept.endsWith(nodeUuid) })
+    const swept = await sweep(gone.root, { limits, known: async () => new Set([basename(kept)]) })
     expect(swept).toEqual({ removed: 1, bytes: sizeOf(kept) })
     expect(existsSync(lost)).toBe(false)
     expect(readdirSync(gone.root).sort()).toEqual([kept.slice(gone.root.length + 1), 'note', 'other'])

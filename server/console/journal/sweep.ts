@@ -3,27 +3,29 @@ import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import { type Kept, type Limits, prune, remove } from './prune.ts'
-import { isNodeUuid, removeJournal } from './segments.ts'
+import { isJournal, removeJournal } from './segments.ts'
 
 export interface SweepOptions {
   /** `totalBytes` is for the journals of all nodes together: the oldest segments of any go first. */
   readonly limits: Limits & { readonly totalBytes?: number }
   readonly now?: number
-  /** Journals of other nodes are removed. */
-  readonly keep?: (nodeUuid: string) => boolean
+  /** Which of these journals are kept; all others are removed. Asked after they were listed, so that none is new since. */
+  readonly known?: (names: readonly string[]) => Promise<ReadonlySet<string>>
 }
 
-/** Returns how many journals were removed with their nodes, and how many bytes all others have. */
+/** Returns how many journals were removed with their consoles, and how many bytes all others have. */
 export async function sweep(
   root: string,
   options: SweepOptions,
 ): Promise<{ removed: number; bytes: number }> {
-  const { limits, now = Date.now(), keep = () => true } = options
+  const { limits, now = Date.now(), known = async (names) => new Set(names) } = options
   const all: Kept[] = []
   let removed = 0
-  for (const nodeUuid of await nodesIn(root)) {
-    const directory = join(root, nodeUuid)
-    if (keep(nodeUuid)) all.push(...prune(directory, limits, now))
+  const names = await journalsIn(root)
+  const kept = await known(names)
+  for (const name of names) {
+    const directory = join(root, name)
+    if (kept.has(name)) all.push(...prune(directory, limits, now))
     else {
       await removeJournal(directory)
       removed += 1
@@ -50,9 +52,9 @@ function shrink(kept: readonly Kept[], excess: number): number {
 }
 
 /** Whatever else lies in the root is not ours. */
-async function nodesIn(root: string): Promise<string[]> {
+async function journalsIn(root: string): Promise<string[]> {
   try {
-    return (await readdir(root)).filter(isNodeUuid)
+    return (await readdir(root)).filter(isJournal)
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
     throw error

@@ -1,5 +1,6 @@
 /** A service in a process of its own with some simulated machines, whose consoles it keeps. */
 import { randomUUID } from 'node:crypto'
+import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Lab, type LabMachine, startLab } from '../../../lab/index.ts'
@@ -70,8 +71,12 @@ async function administrator(url: string) {
   }
 }
 
-export const journalOf = (data: string, node: string): string =>
-  journalDirectory(join(data, 'consoles'), node)
+/** Where a node's journal is; where it would be, if it has none there. */
+export function journalOf(data: string, node: string): string {
+  const root = join(data, 'consoles')
+  const names = existsSync(root) ? readdirSync(root) : []
+  return journalDirectory(root, names.find((name) => name.startsWith(node)) ?? node)
+}
 
 /** Waits until something holds. */
 export async function until(holds: () => unknown, what: string, ms = 20_000): Promise<void> {
