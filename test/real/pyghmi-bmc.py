@@ -14,6 +14,7 @@ from pyghmi.ipmi import bmc
 
 class Machine(bmc.Bmc):
     powered = sys.argv[2] == 'on'
+    early = b''
 
     def is_active(self):
         return self.powered
@@ -34,6 +35,15 @@ class Machine(bmc.Bmc):
         print(data.hex(), flush=True)
         if self.sol:
             self.sol.send_data(data)
+        else:
+            self.early += data
+
+    def activate_payload(self, request, session):
+        # What is typed as soon as SOL is had is handed over while it is being made.
+        super().activate_payload(request, session)
+        early, self.early = self.early, b''
+        if early and self.sol:
+            self.sol.send_data(early)
 
 
 def hear():
