@@ -17,7 +17,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   audit: ['store'],
   provision: ['store', 'hardware', 'inventory'],
   cli: ['console'],
-  networking: ['store', 'inventory'],
+  networking: ['store', 'access', 'inventory'],
   console: ['store', 'access', 'hardware', 'inventory', 'audit'],
   scheduling: ['store', 'inventory', 'provision'],
   api: [

@@ -346,10 +346,26 @@ const options = {
     'address of unauthenticated TCP doors, one a console, for Nova’s serial proxy; none when left out',
   ),
   'console.tcp_ports': option(portRange, { first: 10_000, last: 10_999 }, 'ports of those doors'),
+  'neutron.url': option(
+    url,
+    undefined,
+    'Neutron, such as https://neutron.example.org:9696; found in the catalog of Keystone when left out',
+  ),
+  'neutron.region': option(
+    optionalText,
+    undefined,
+    'region of the Neutron in the catalog; the first when left out',
+  ),
+  'neutron.timeout_seconds': option(integer(1, 300), 30, 'how long Neutron may take to answer, seconds'),
   'console.tcp_sources': option(
     networks,
     ['127.0.0.1', '::1'],
     'who may connect to those doors: addresses and networks, with commas between; this host’s own only if listed singly',
+  ),
+  'networking.provider': option(
+    oneOf('local', 'neutron'),
+    'local',
+    "who holds networks and ports: this service, or the cloud's Neutron; the latter needs auth.strategy keystone",
   ),
   'networking.key_file': option(
     optionalPath,
@@ -359,7 +375,7 @@ const options = {
   'networking.provisioning_network': option(
     optionalText,
     undefined,
-    "the operator's network, by name or UUID, for nodes that are deployed; they stay isolated when left out",
+    "the operator's network, by name or UUID (of a Neutron: by UUID), for nodes that are deployed; they stay isolated when left out",
   ),
   'networking.cleaning_network': option(
     optionalText,
@@ -516,11 +532,28 @@ function checkTogether(config: Config): Config {
     throw new ConfigError(`--auth-strategy none: only with --listen on loopback, not ${config.listen.host}`)
   if (config['auth.strategy'] === 'keystone' && (!config['keystone.url'] || !config['keystone.password']))
     throw new ConfigError('--auth-strategy keystone: needs --keystone-url and --keystone-password')
+  if (config['networking.provider'] === 'neutron') checkNeutron(config)
   if (config.demo && config['auth.strategy'] !== 'standalone')
     throw new ConfigError('--demo: needs --auth-strategy standalone')
   if (config['conductor.liveness_seconds'] <= config['conductor.heartbeat_seconds'])
     throw new ConfigError('--conductor-liveness-seconds: must be more than --conductor-heartbeat-seconds')
   return config
+}
+
+/** With networks of a Neutron. */
+function checkNeutron(config: Config): void {
+  if (config['auth.strategy'] !== 'keystone')
+    throw new ConfigError(
+      '--networking-provider neutron: needs --auth-strategy keystone, of the Keystone that Neutron asks, too',
+    )
+  for (const role of ['provisioning', 'cleaning', 'rescuing'] as const) {
+    const name = `networking.${role}_network` as const
+    // A tenant can give its network any name; its UUID nobody else's network has.
+    if (config[name] !== undefined && !/^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/i.test(config[name]))
+      throw new ConfigError(
+        `${flagOf(name)}: with --networking-provider neutron it must be the network's UUID, not "${config[name]}"`,
+      )
+  }
 }
 
 /** By address only: what a name like 127.example.org stands for is up to others. */

@@ -143,7 +143,7 @@ const unavailable = (cause: unknown): LeaseholdError =>
   })
 
 /** Accepts Keystone's URL with and without its version. */
-const versioned = (url: string): string => (/\/v3$/.test(url) ? url : `${url}/v3`)
+export const versioned = (url: string): string => (/\/v3$/.test(url) ? url : `${url}/v3`)
 
 /** A Fernet or JWS token, or a UUID: what can stand in a header. Anything else need not be asked about. */
 const looksLikeToken = (token: string): boolean => token.length <= 8192 && /^[\x21-\x7e]+$/.test(token)

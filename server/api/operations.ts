@@ -2,7 +2,7 @@
 import type { FastifyInstance } from 'fastify'
 import { sql } from 'kysely'
 import { collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
-import { countLinks } from '../networking/index.ts'
+import { countBindings, countLinks } from '../networking/index.ts'
 import type { ApiDeps } from './deps.ts'
 
 /** Adds `/healthz`, `/readyz` and `/metrics`. They tell nothing of any tenant. */
@@ -53,6 +53,16 @@ export function registerOperations(app: FastifyInstance, deps: ApiDeps): void {
       for (const [state, count] of Object.entries(await countLinks(deps.db))) this.set({ state }, count)
     },
   })
+  if (deps.networking.upstream)
+    new Gauge({
+      name: 'leasehold_neutron_bindings',
+      help: 'Bindings of ports in Neutron: written back, not yet, or refused or not answered. Of all processes.',
+      labelNames: ['state'],
+      registers: [registry],
+      async collect() {
+        for (const [state, count] of Object.entries(await countBindings(deps.db))) this.set({ state }, count)
+      },
+    })
   app.addHook('onResponse', async (request, reply) => {
     const route = request.routeOptions.url ?? 'none'
     durations.observe(

@@ -47,4 +47,5 @@ export {
   type SwitchPortRow,
 } from './switches.sql.ts'
 export type { Networking, OpenSwitch, SwitchHandle, Wiring } from './types.ts'
+export { bindingsOfNode, countBindings, type NodeBinding, vifNotFound } from './upstream/index.ts'
 export { type Credentials, openVault, type Vault } from './vault.ts'

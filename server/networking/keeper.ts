@@ -24,6 +24,8 @@ const channel = 'leasehold_networking'
 
 export interface KeeperDeps extends Omit<ActorDeps, 'leaseHolds'> {
   databaseUrl: string
+  /** Told when the database tells of a change. */
+  changed?: () => void
   /** For tests, which have no time. */
   silentMs?: number
 }
@@ -113,7 +115,10 @@ export function startKeeper(deps: KeeperDeps): Keeper {
     }
     fresh.on('error', forget)
     fresh.on('end', forget)
-    fresh.on('notification', look)
+    fresh.on('notification', () => {
+      look()
+      deps.changed?.()
+    })
     try {
       await fresh.connect()
       await fresh.query(`LISTEN ${channel}`)

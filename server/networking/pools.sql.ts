@@ -5,6 +5,7 @@ import { LeaseholdError } from '../errors.ts'
 import { type Constraints, worded } from '../inventory/index.ts'
 import type { Db, VlanPoolsTable } from '../store/index.ts'
 import { parseRanges } from './ranges.ts'
+import { vlanName } from './vlans.sql.ts'
 
 export interface VlanPool extends Selectable<VlanPoolsTable> {
   /** How many of its VLANs are in each state. */
@@ -193,4 +194,32 @@ export async function takeNamedVlan(db: Db, physicalNetwork: string, vlan: numbe
     'conflict',
     `Unable to create the network. The VLAN ${vlan} on physical network ${physicalNetwork} is in use.`,
   )
+}
+
+/**
+ * Takes the VLAN that a Neutron has given a network, if a pool has it. What the network left behind on switches is its
+ * own to have back.
+ * @throws LeaseholdError 'invalid' when no pool has it; 'conflict' while it is another network's, or may still be.
+ */
+export async function takeGivenVlan(
+  db: Db,
+  network: string,
+  segment: { physicalNetwork: string; vlan: number },
+): Promise<string> {
+  const given = sql`physical_network = ${segment.physicalNetwork} AND vlan = ${segment.vlan} AND pool_id IS NOT NULL`
+  const { rows } = await sql<{ id: string }>`
+    UPDATE vlans SET state = 'used' WHERE ${given} AND (state = 'free' OR state = 'leaving' AND NOT EXISTS (
+      SELECT FROM switch_vlans s WHERE s.vlan_id = vlans.id AND s.name <> ${vlanName(network)}))
+    RETURNING id`.execute(db)
+  if (rows[0]) return rows[0].id
+  const known = await sql`SELECT FROM vlans WHERE ${given}`.execute(db)
+  throw known.rows.length > 0
+    ? new LeaseholdError(
+        'conflict',
+        `The VLAN that Neutron has given network ${network} is not yet gone from all switches since another network had it; try again in a moment.`,
+      )
+    : new LeaseholdError(
+        'invalid',
+        `The VLAN that Neutron has given network ${network} is in no VLAN pool here; ask the operator to add it to one.`,
+      )
 }

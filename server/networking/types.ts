@@ -4,6 +4,7 @@ import type { Logger } from 'pino'
 import type { Config } from '../config.ts'
 import type { Node } from '../inventory/index.ts'
 import type { Db, NetworkRole } from '../store/index.ts'
+import type { Upstream } from './upstream/index.ts'
 import type { Vault } from './vault.ts'
 
 /** A switch, as far as its keeper uses it. */
@@ -40,6 +41,8 @@ export interface Wiring {
 }
 
 export interface Networking extends Wiring {
+  /** The Neutron that holds the networks, where one does. */
+  upstream?: Pick<Upstream, 'projectOf'>
   /** Begins to keep switches as they are wanted. */
   start(): Promise<void>
   stop(): Promise<void>

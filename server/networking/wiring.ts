@@ -5,14 +5,19 @@ import { LeaseholdError } from '../errors.ts'
 import { choosePort, type Node, vifOf } from '../inventory/index.ts'
 import type { Db, NetworkRole } from '../store/index.ts'
 import { isHandedOver, linksOfNode, type NodeLink, quarantineUnverified } from './links.sql.ts'
-import { insertPortIn } from './networks.sql.ts'
 import type { Bounds, NetworkingDeps, Wiring } from './types.ts'
+import { bindingsOfNode, type Upstream } from './upstream/index.ts'
+import { copiedPort, type FreePort, portFor } from './vif-ports.sql.ts'
 
 /** What a request waits for the switch before it answers, milliseconds; the work goes on without it. */
 const requestWaitMs = 10_000
 const lookMs = 50
 
-export function createWiring({ db, config }: Pick<NetworkingDeps, 'db' | 'config'>): Wiring {
+/** With `upstream` ports and networks are a Neutron's; without, our own. */
+export function createWiring(
+  { db, config }: Pick<NetworkingDeps, 'db' | 'config'>,
+  upstream?: Upstream,
+): Wiring {
   /** As long as a switch may take, which may be starting anew. */
   const patient = ({ signal }: Bounds): Bounds => ({
     signal: AbortSignal.any([
@@ -24,12 +29,19 @@ export function createWiring({ db, config }: Pick<NetworkingDeps, 'db' | 'config
     listVifs: async (node) => (await placesOf(db, node.uuid)).vifs.map(({ vif }) => ({ id: vif })),
 
     async attachVif(node, vif, bounds) {
+      // Before the transaction: a Neutron may be slow, and nobody waits for it with a node in hand.
+      const found = await upstream?.find(String(vif.id), node.lessee ?? node.owner, node.uuid)
       await db.transaction().execute(async (trx) => {
         await stillTheirs(trx, node)
-        await attach(trx, node, vif, config['networking.quota_ports'])
+        if (found) await upstream?.copy(trx, found)
+        const port = found
+          ? await copiedPort(trx, found.port.id, node)
+          : await portFor(trx, String(vif.id), node, config['networking.quota_ports'])
+        await attach(trx, node, vif, port)
         if (node.provision_state === 'active') await setRole(trx, node, 'tenant')
       })
       await settledWithin(db, node.uuid, requestWaitMs, bounds)
+      if (found) await boundWithin(db, node.uuid, found.port.id, requestWaitMs, bounds)
     },
 
     async detachVif(node, id, bounds) {
@@ -164,10 +176,8 @@ async function attach(
   trx: Db,
   node: Node,
   vif: Readonly<Record<string, unknown>>,
-  quota: number,
+  port: FreePort,
 ): Promise<void> {
-  const tenant = node.lessee ?? node.owner
-  const port = await portFor(trx, String(vif.id), tenant, quota)
   const { ports, groups } = await placesOf(trx, node.uuid)
   const place = choosePort(
     ports,
@@ -185,14 +195,17 @@ async function attach(
     place.kind === 'port' ? each.uuid === place.uuid : each.portgroup_uuid === place.uuid,
   )
   const address = chosen[0]?.address
-  // As Ironic does: the network's port has the machine's address. Another port may have it there already.
-  const taken = await trx
-    .selectFrom('network_ports')
-    .select('id')
-    .where('network_uuid', '=', port.network_uuid)
-    .where('mac_address', '=', address ?? '')
-    .where('uuid', '<>', port.uuid)
-    .executeTakeFirst()
+  // As Ironic does: the network's port has the machine's address. Another port may have it there already; and a
+  // copy has none, its address is written back to Neutron.
+  const taken =
+    port.mac_address === null ||
+    (await trx
+      .selectFrom('network_ports')
+      .select('id')
+      .where('network_uuid', '=', port.network_uuid)
+      .where('mac_address', '=', address ?? '')
+      .where('uuid', '<>', port.uuid)
+      .executeTakeFirst())
   await trx
     .updateTable('network_ports')
     .set({
@@ -211,51 +224,6 @@ async function attach(
     .set({ internal_info: sql`internal_info || ${JSON.stringify({ tenant_vif_port_id: port.uuid })}::jsonb` })
     .where('uuid', '=', place.uuid)
     .execute()
-}
-
-/** The port that a VIF names, or one made for it in the network that it names; the node's tenant may use it. */
-async function portFor(trx: Db, id: string, tenant: string | null, quota: number) {
-  const find = async (uuid: string) => {
-    const { rows } = await sql<{
-      uuid: string
-      network_uuid: string
-      physical_network: string
-      binding_host_id: string
-    }>`
-      SELECT p.uuid, p.network_uuid, p.binding_host_id, v.physical_network
-      FROM network_ports p JOIN networks n ON n.uuid = p.network_uuid JOIN vlans v ON v.id = n.vlan_id
-      WHERE p.uuid::text = lower(${uuid}) AND network_usable(n.uuid, ${tenant})
-        AND (p.project_id IS NOT DISTINCT FROM ${tenant}::text OR p.project_id IS NULL)
-      FOR UPDATE OF p`.execute(trx)
-    return rows[0]
-  }
-  const port = await find(id)
-  if (port) {
-    const elsewhere = await sql`
-      SELECT FROM ports WHERE internal_info ->> 'tenant_vif_port_id' = ${port.uuid}
-      UNION ALL SELECT FROM portgroups WHERE internal_info ->> 'tenant_vif_port_id' = ${port.uuid}`.execute(
-      trx,
-    )
-    if (elsewhere.rows.length > 0)
-      throw new LeaseholdError('conflict', `VIF ${id} is attached already; detach it first.`)
-    return port
-  }
-  const network = await sql<{ uuid: string }>`
-    SELECT uuid FROM networks WHERE uuid::text = lower(${id}) AND network_usable(uuid, ${tenant})`.execute(
-    trx,
-  )
-  const found = network.rows[0]
-  if (!found)
-    throw new LeaseholdError(
-      'invalid',
-      `VIF ${id} could not be found: name a port, or a network, that the node's tenant may use.`,
-    )
-  const made = await insertPortIn(
-    trx,
-    { network_uuid: found.uuid, project_id: tenant, device_owner: 'baremetal:none', automatic: true },
-    quota,
-  )
-  return (await find(made)) as NonNullable<Awaited<ReturnType<typeof find>>>
 }
 
 async function detach(trx: Db, _node: Node, place: Place): Promise<void> {
@@ -331,4 +299,20 @@ async function settledWithin(db: Db, nodeUuid: string, waitMs: number, bounds: B
   await verified(db, nodeUuid, { signal }).catch((error: unknown) => {
     if (!(error instanceof LeaseholdError)) throw error
   })
+}
+
+/** Waits until Neutron has been told of a binding, or says something against it, which its node's networking shows. */
+async function boundWithin(
+  db: Db,
+  nodeUuid: string,
+  port: string,
+  waitMs: number,
+  bounds: Bounds,
+): Promise<void> {
+  const signal = AbortSignal.any([bounds.signal, AbortSignal.timeout(waitMs)])
+  while (!signal.aborted) {
+    const binding = (await bindingsOfNode(db, nodeUuid)).find(({ vif }) => vif === port)
+    if (!binding || binding.written || binding.error !== null) return
+    await sleep(lookMs, undefined, { signal }).catch(() => {})
+  }
 }

@@ -17,6 +17,7 @@ import * as networking from './migrations/0013_networking.ts'
 import * as switchJournal from './migrations/0014_switch_journal.ts'
 import * as handover from './migrations/0015_handover.ts'
 import * as consoleJournals from './migrations/0016_console_journals.ts'
+import * as neutron from './migrations/0017_neutron.ts'
 import type { Database } from './tables.ts'
 
 /** Every migration, by name, in order. A migration that has been released is never edited. */
@@ -37,6 +38,7 @@ const migrations: Record<string, Migration> = {
   '0014_switch_journal': switchJournal,
   '0015_handover': handover,
   '0016_console_journals': consoleJournals,
+  '0017_neutron': neutron,
 }
 
 /** Applies what is missing. @throws the first migration's error, after which nothing of it is kept. */

@@ -106,7 +106,8 @@ export interface SubnetsTable extends Named {
 export interface NetworkPortsTable extends Named {
   network_uuid: string
   admin_state_up: Defaulted<boolean>
-  mac_address: string
+  /** Null for a copy of a Neutron's port, which keeps it. */
+  mac_address: string | null
   fixed_ips: Json<{ subnet_id?: string; ip_address: string }[]>
   device_id: Defaulted<string>
   device_owner: Defaulted<string>
@@ -114,6 +115,21 @@ export interface NetworkPortsTable extends Named {
   binding_vnic_type: Defaulted<string>
   binding_profile: Json
   automatic: Defaulted<boolean>
+}
+
+/** Copies of a Neutron's networks and ports; see migration 0017. */
+export interface NeutronNetworksTable {
+  network_uuid: string
+  look_at: Date
+}
+
+export interface NeutronPortsTable {
+  port_uuid: string
+  generation: Big
+  written_generation: Big
+  attempts: Defaulted<number>
+  retry_at: Defaulted<Date>
+  error: string | null
 }
 
 export type NetworkRole = 'idle' | 'provisioning' | 'cleaning' | 'rescuing' | 'tenant'

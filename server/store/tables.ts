@@ -13,6 +13,8 @@ import type {
   NetworkRbacTable,
   NetworkRolesTable,
   NetworksTable,
+  NeutronNetworksTable,
+  NeutronPortsTable,
   NodeNetworkingTable,
   SubnetsTable,
   SwitchesTable,
@@ -375,6 +377,8 @@ export interface Database {
   network_rbac: NetworkRbacTable
   network_roles: NetworkRolesTable
   networks: NetworksTable
+  neutron_networks: NeutronNetworksTable
+  neutron_ports: NeutronPortsTable
   node_history: NodeHistoryTable
   node_networking: NodeNetworkingTable
   deploy_templates: DeployTemplatesTable

@@ -91,6 +91,9 @@ const extensions = [
   links: [],
 }))
 
+const elsewhere =
+  'Networks and ports are in the Neutron of this cloud: ask there, at the endpoint of type network in the catalog.'
+
 /** Mounts the API at `/networking`, with error bodies and parsing of its own. */
 export async function registerNetworking(
   app: FastifyInstance,
@@ -132,7 +135,11 @@ export async function registerNetworking(
           },
         ],
       }))
-      registerRoutes(scope, deps, neutronRoutes)
+      if (deps.networking.upstream)
+        scope.all('/*', async () => {
+          throw new LeaseholdError('not-found', elsewhere)
+        })
+      else registerRoutes(scope, deps, neutronRoutes)
     },
     { prefix: '/networking' },
   )
