@@ -72,6 +72,34 @@ it('shows an owner what its lessee did to its node, but not what the lessee was 
   ])
 })
 
+it('does not show an owner who watches the console of its leased node', async () => {
+  const { uuid } = await api.node()
+  const { createRecorder } = await import('../audit/index.ts')
+  const recorder = createRecorder(api.db)
+  const row = (lessee: string | null, action: string) => ({
+    request_id: 'console-websocket',
+    user_id: 'u',
+    project_id: lessee ?? api.projects.stranger,
+    system_scope: false,
+    action,
+    path: '/',
+    target_type: 'node',
+    target_uuid: uuid,
+    node_uuid: uuid,
+    owner: api.projects.owner,
+    lessee,
+    outcome: 'allowed',
+    status: 200,
+    reason: null,
+  })
+  await recorder.record(row(api.projects.lessee, 'CONSOLE watch'))
+  await recorder.record(row(null, 'CONSOLE leave'))
+  const actions = async (who: Persona) => (await rows(who, `?node=${uuid}`)).map((each) => each.action)
+  expect(await actions('owner-reader')).toEqual(['CONSOLE leave', 'POST /v1/nodes'])
+  expect(await actions('lessee-reader')).toEqual(['CONSOLE watch'])
+  expect(await actions('system-reader')).toEqual(['CONSOLE leave', 'CONSOLE watch', 'POST /v1/nodes'])
+})
+
 it('keeps from a former lessee and a new owner what was not theirs', async () => {
   const { uuid } = await api.node()
   await api.as('owner-member', 'PATCH', `/v1/nodes/${uuid}`, [{ op: 'add', path: '/extra/b', value: 1 }])

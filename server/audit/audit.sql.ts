@@ -7,7 +7,8 @@ export type NewAuditRow = Insertable<AuditTable>
 
 /**
  * Whose rows: everybody's; or those of a project, which are what it did itself, and what others who could see its
- * nodes did to them while it owned them. What was answered with 404 is left out: a row for a hidden object and none
+ * nodes did to them while it owned them. Who watched a console is for its tenant and the operator: an owner sees nothing of
+ * that while its node was leased. What was answered with 404 is left out: a row for a hidden object and none
  * for an absent one would tell that it exists.
  */
 export type AuditVisible = { kind: 'all' } | { kind: 'project'; projectId: string }
@@ -40,7 +41,13 @@ export async function listAudit(
   const mine =
     visible.kind === 'all'
       ? sql<SqlBool>`true`
-      : sql<SqlBool>`((project_id = ${visible.projectId} OR owner = ${visible.projectId}) AND status <> 404)`
+      : sql<SqlBool>`(
+          (
+            project_id = ${visible.projectId}
+            OR (owner = ${visible.projectId} AND (COALESCE(lessee, owner) = owner OR action NOT LIKE 'CONSOLE %'))
+          )
+          AND status <> 404
+        )`
   let query = db.selectFrom('audit').selectAll().where(mine)
   if (page.marker !== undefined) {
     const marker = await db

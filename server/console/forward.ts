@@ -122,7 +122,8 @@ export async function attachElsewhere(
   const say = (request: Request) => {
     if (request.type === 'release') mode = 'read'
     if (request.type === 'take' || request.type === 'force') mode = 'take'
-    socket?.send(JSON.stringify(request))
+    // The other side hears so many a second; what it does not even read is not kept for it.
+    if (socket && socket.bufferedAmount < queueBytes) socket.send(JSON.stringify(request))
   }
 
   const first = await connect()

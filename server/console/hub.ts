@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import { LeaseholdError } from '../errors.ts'
 import { createGatherer } from './gather.ts'
+import { createPace } from './pace.ts'
 import type {
   Attachment,
   AttachOptions,
@@ -70,6 +71,8 @@ interface Watcher {
   ready: boolean
   /** It is being given what the journal has; live bytes pass it by. */
   catchingUp: boolean
+  /** Whether it has not asked for things too often. */
+  readonly inTime: () => boolean
   /** Would like to write, and gets to when the writer leaves. */
   wants: boolean
   gone: boolean
@@ -80,12 +83,18 @@ const chunkBytes = 64 * 1024
 /** A writer who has not typed for so long may be relieved by `take`. */
 const idleMs = 10_000
 
+/** What a watcher may ask for beside its keys: so much a second, and at once. */
+const asksPerSecond = 10
+const asksAtOnce = 20
+
 /** Watchers of a machine that prints without a pause are told so often. */
 const gatherMs = 8
 
 export function createHub(deps: HubDeps): Hub {
   const watchers = new Map<string, Watcher>()
   let writer: Watcher | undefined
+  /** Who is on record as the one who types. */
+  let recorded: Visitor | undefined
   let typedAtMs = Number.NEGATIVE_INFINITY
 
   const views = (): WatcherView[] => [...watchers.values()].map((each) => viewOf(each, each === writer))
@@ -99,17 +108,24 @@ export function createHub(deps: HubDeps): Hub {
     return deps.mayKnow(visitor) ? reason : plainReason
   }
 
-  const giveKeyboard = (to: Watcher | undefined, why: string) => {
+  /** Keyboards may go to and fro; a new person at it is worth a record. */
+  const recordWriter = ({ visitor }: Watcher, how: Mode) => {
+    if (recorded && isSamePerson(recorded, visitor)) return
+    recorded = visitor
+    if (how !== 'write') deps.record(visitor, how)
+    deps.record(visitor, 'write')
+  }
+
+  const giveKeyboard = (to: Watcher | undefined, why: string, how: Mode = 'write') => {
     const before = writer
     if (before === to) return
     writer = to
     typedAtMs = performance.now()
     if (before && !before.gone) before.sink.control({ type: 'mode', mode: 'read', reason: why })
     to?.sink.control({ type: 'mode', mode: 'write', reason: why })
-    if (to) {
-      to.wants = false
-      deps.record(to.visitor, 'write')
-    }
+    if (!to) return
+    to.wants = false
+    recordWriter(to, how)
   }
 
   /** What a visitor may not do of what a mode takes: all look on, and all but readers type. */
@@ -136,8 +152,8 @@ export function createHub(deps: HubDeps): Hub {
       (mode === 'take' &&
         (performance.now() - typedAtMs > idleMs || isSameUser(holder.visitor, watcher.visitor)))
     if (relieves) {
-      if (holder) deps.record(watcher.visitor, mode)
-      giveKeyboard(watcher, holder ? `${name} has taken the keyboard` : 'nobody else is typing')
+      if (holder) giveKeyboard(watcher, `${name} has taken the keyboard`, mode)
+      else giveKeyboard(watcher, 'nobody else is typing')
       return
     }
     watcher.wants = true
@@ -153,6 +169,7 @@ export function createHub(deps: HubDeps): Hub {
     watcher.gone = true
     watchers.delete(watcher.id)
     deps.record(watcher.visitor, 'leave')
+    if (recorded === watcher.visitor) recorded = undefined
     if (writer === watcher) handOn('', 'the one who typed has left')
     tell({ type: 'watchers', watchers: views() })
   }
@@ -246,6 +263,7 @@ export function createHub(deps: HubDeps): Hub {
         next: Math.min(end, Math.max(start, wanted)),
         ready: true,
         catchingUp: false,
+        inTime: createPace(asksPerSecond, asksAtOnce),
         wants: false,
         gone: false,
       }
@@ -255,7 +273,7 @@ export function createHub(deps: HubDeps): Hub {
         // Told in the greeting.
         writer = watcher
         typedAtMs = performance.now()
-        deps.record(visitor, 'write')
+        recordWriter(watcher, 'write')
       }
       const { state } = deps.status()
       sink.control({
@@ -285,7 +303,10 @@ export function createHub(deps: HubDeps): Hub {
           return deps.write(bytes)
         },
         request(request) {
-          if (!watcher.gone) requests[request.type](watcher, request as never)
+          if (watcher.gone) return
+          if (watcher.inTime()) requests[request.type](watcher, request as never)
+          else
+            sink.control({ type: 'error', error: `asked too often: ${asksPerSecond} times a second at most` })
         },
         drained() {
           if (watcher.ready || watcher.gone) return
@@ -352,6 +373,10 @@ const isSameUser = (left: Visitor, right: Visitor): boolean =>
     : left.caller.userId !== null &&
       left.caller.userId === right.caller.userId &&
       left.caller.projectId === right.caller.projectId
+
+/** As far as the audit can tell them apart. */
+const isSamePerson = ({ caller: one }: Visitor, { caller: other }: Visitor): boolean =>
+  one.userId === other.userId && one.userName === other.userName && one.projectId === other.projectId
 
 const viewOf = (watcher: Watcher, writes: boolean): WatcherView => ({
   id: watcher.id,

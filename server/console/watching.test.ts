@@ -100,6 +100,53 @@ describe('the keyboard', () => {
     await until(() => line.typed === 'abcdef')
   })
 
+  it('that goes to and fro is asked for only so often, and leaves no flood of records', async () => {
+    const { node } = await machine()
+    const first = await come('lessee', node)
+    const second = await come('lessee', node)
+    await until(() => first.last('hello') && second.last('hello'))
+    for (let count = 0; count < 500; count += 1) {
+      first.ask({ type: 'take' })
+      second.ask({ type: 'take' })
+      first.ask({ type: 'release' })
+      second.ask({ type: 'write' })
+    }
+    first.ask({ type: 'ping' })
+    await until(() => first.last('error')?.error.startsWith('asked too often'))
+    await until(() => second.last('error')?.error.startsWith('asked too often'))
+    expect(first.controls.filter((each) => each.type === 'mode').length).toBeLessThan(100)
+    await new Promise((resolve) => setTimeout(resolve, 1_000))
+    first.ask({ type: 'ping' })
+    await until(() => first.last('pong'))
+    const rows = await room.db
+      .selectFrom('audit')
+      .select('action')
+      .where('node_uuid', '=', node)
+      .where('action', '<>', 'CONSOLE watch')
+      .execute()
+    expect(rows).toEqual([{ action: 'CONSOLE write' }])
+  })
+
+  it('is on record for each person who has it', async () => {
+    const { node } = await machine()
+    const lessee = await come('lessee', node)
+    const admin = await come('admin', node, { mode: 'force' })
+    await until(() => admin.last('mode')?.mode === 'write')
+    lessee.ask({ type: 'force' })
+    await until(() => lessee.last('mode')?.mode === 'write')
+    await lessee.close()
+    await until(async () => {
+      const rows = await room.db
+        .selectFrom('audit')
+        .select('action')
+        .where('node_uuid', '=', node)
+        .orderBy('id')
+        .execute()
+      const actions = rows.map(({ action }) => action.replace('CONSOLE ', ''))
+      return actions.join() === 'watch,write,watch,force,write,force,write,leave'
+    })
+  })
+
   it('may send a break, and nobody else', async () => {
     const { node, line } = await machine()
     const writer = await come('lessee', node)
