@@ -106,6 +106,8 @@ interface Terminal {
   channel: ClientChannel
   out(): Buffer
   err(): string
+  /** Bytes of both so far; to gather them costs more with each. */
+  size(): number
   status: Promise<number | null>
 }
 
@@ -127,7 +129,18 @@ function listen(channel: ClientChannel): Terminal {
     })
     channel.on('close', () => resolve(code))
   })
-  return { channel, out: () => Buffer.concat(out), err: () => Buffer.concat(err).toString(), status }
+  let size = 0
+  for (const stream of [channel, channel.stderr])
+    stream.on('data', (bytes: Buffer) => {
+      size += bytes.length
+    })
+  return {
+    channel,
+    out: () => Buffer.concat(out),
+    err: () => Buffer.concat(err).toString(),
+    size: () => size,
+    status,
+  }
 }
 const watcher = (index = 0) => {
   const found = console_.watchers[index]
@@ -447,7 +460,8 @@ describe('a session', () => {
       terminal.channel.stderr.resume()
       await until(() => watcher().drained > drained)
     }
-    await until(() => terminal.err().includes(words.at(-1) as string))
+    const least = bytes.length * 1000 + words.join().length
+    await until(() => terminal.size() >= least && terminal.err().endsWith(`${words.at(-1)}]\n`))
     await until(() => terminal.out().length >= bytes.length * 1000)
     expect(terminal.out().equals(Buffer.concat(bytes))).toBe(true)
     expect(terminal.err().split('\n').slice(1, -1)).toEqual(words.map((event) => `[machine-1: ${event}]`))
