@@ -164,7 +164,9 @@ export function createConsoles(deps: ConsolesDeps): Consoles {
     expel: (nodeUuid, watcherId) => keeper.get(nodeUuid)?.hub.expel(watcherId) ?? false,
     async keptAt(nodeUuid) {
       if (keeper.get(nodeUuid)) return undefined
-      return (await holderOf(db, nodeUuid))?.url ?? undefined
+      const found = await holderOf(db, nodeUuid)
+      // One that this process has taken and not opened yet is at no other.
+      return found && !keeper.isSelf(found.id) ? (found.url ?? undefined) : undefined
     },
     census() {
       const states = Object.fromEntries(lineStates.map((state) => [state, 0])) as Record<LineState, number>

@@ -43,6 +43,8 @@ export interface KeeperDeps extends RecheckDeps {
 export interface Keeper {
   start(url: string): Promise<void>
   stop(): Promise<void>
+  /** Whether a holder's id is this process's. */
+  isSelf(id: string): boolean
   /** The console of a node, if it is kept here. */
   get(nodeUuid: string): Kept | undefined
   /** The same, after its row has been read again. */
@@ -402,6 +404,7 @@ export function createKeeper(deps: KeeperDeps): Keeper {
       }
       holder = undefined
     },
+    isSelf: (id) => id === holder?.id,
     get: (nodeUuid) => kept.get(nodeUuid),
     async getFresh(nodeUuid) {
       await refreshInTurn([nodeUuid])

@@ -319,6 +319,10 @@ it('a call that says it was forwarded is answered only where the console is kept
   await api.as('lessee-member', 'PUT', `/v1/nodes/${uuid}/console`, { enabled: false })
   await until(() => api.deps.consoles.watchers(uuid) === undefined, 'giving it up', 20_000)
   for (const path of paths) expect(await ask(path)).toBe(503)
+  // Taken by this process and not opened yet: not a call to send to another, which would be itself.
+  const self = await api.db.selectFrom('console_holders').select('id').executeTakeFirstOrThrow()
+  await api.db.updateTable('consoles').set({ holder: self.id }).where('node_uuid', '=', uuid).execute()
+  expect((await api.as('lessee-member', 'GET', `/v1/nodes/${uuid}/console`)).status).toBe(200)
 })
 
 it('neither tokens nor tickets are in the log of requests', async () => {
