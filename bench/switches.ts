@@ -11,12 +11,13 @@ import { parseArgs } from 'node:util'
 import { short } from './statistics.ts'
 import { attachTable, type Measured, type Run } from './switches/report.ts'
 import { ours, type Subject, startOthers, vlans } from './switches/subjects.ts'
-import { type Doors, forkSwitch, type SwitchProcess } from './switches/target.ts'
+import { type Doors, forkSwitch, type SwitchProcess, type Wanted } from './switches/target.ts'
 
 const help = `Usage: node bench/switches.ts [options]
 
-Attaches all ports of a simulated Nexus at once, each to its network, on loopback.
+Attaches ports of a simulated Nexus at once, each to its network, on loopback.
   --against-others    networking-generic-switch and network-runner too, from PyPI, and etcd from Debian (no root)
+  --ports N           how many, at most 48 (48)
   --runners N         calls of network-runner at the same time (8): each is a process of Ansible
   --runs N            of each (3)
   --login-ms N        what a login takes the switch (300)
@@ -34,6 +35,7 @@ async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
       'against-others': { type: 'boolean' },
+      ports: { type: 'string', default: '48' },
       runners: { type: 'string', default: '8' },
       runs: { type: 'string', default: '3' },
       'login-ms': { type: 'string', default: '300' },
@@ -46,15 +48,20 @@ async function main(): Promise<void> {
     process.stdout.write(help)
     return
   }
-  const number = (name: 'runners' | 'runs' | 'login-ms' | 'save-ms', least: number): number => {
+  const number = (
+    name: 'ports' | 'runners' | 'runs' | 'login-ms' | 'save-ms',
+    least: number,
+    most: number,
+  ): number => {
     const value = Number(values[name])
-    if (!Number.isInteger(value) || value < least)
-      throw new Error(`--${name} must be a whole number of at least ${least}`)
+    if (!Number.isInteger(value) || value < least || value > most)
+      throw new Error(`--${name} must be a whole number from ${least} to ${most}`)
     return value
   }
-  const delays = { loginDelayMs: number('login-ms', 0), saveDelayMs: number('save-ms', 0) }
-  const runs = number('runs', 1)
-  const runners = number('runners', 1)
+  const delays = { loginDelayMs: number('login-ms', 0, 60_000), saveDelayMs: number('save-ms', 0, 60_000) }
+  const runs = number('runs', 1, 100)
+  const ports = number('ports', 1, 48)
+  const runners = number('runners', 1, 48)
   if (values['against-others'])
     execFileSync(join(import.meta.dirname, 'switches/peers.sh'), { stdio: ['ignore', 'ignore', 'inherit'] })
 
@@ -64,10 +71,12 @@ async function main(): Promise<void> {
   const nexus = forkSwitch()
   try {
     const doors = await nexus.start(delays)
-    const measured = await measure(nexus, doors, [...ours, ...others], runs)
+    const chosen = doors.ports.slice(0, ports)
+    const wanted = Object.fromEntries(chosen.map((port, at) => [port, 100 + (at % vlans.length)]))
+    const measured = await measure(nexus, doors, wanted, [...ours, ...others], runs)
     const machine = `${availableParallelism()} × ${cpus()[0]?.model.trim()}, Node.js ${process.version}`
     const facts = `${new Date().toISOString().slice(0, 10)}, ${machine}; a login takes ${delays.loginDelayMs} ms, a save ${delays.saveDelayMs}; median (least–most) of ${runs} runs; load of the machine at the start: ${short(load)}.`
-    process.stdout.write(`\n${facts}\n\n${attachTable(measured, doors.ports.length)}\n`)
+    process.stdout.write(`\n${facts}\n\n${attachTable(measured, chosen.length)}\n`)
     if (values.json)
       await writeFile(values.json, `${JSON.stringify({ machine, delays, measured }, null, 2)}\n`)
   } finally {
@@ -79,10 +88,10 @@ async function main(): Promise<void> {
 async function measure(
   nexus: SwitchProcess,
   doors: Doors,
+  wanted: Wanted,
   subjects: readonly Subject[],
   runs: number,
 ): Promise<Measured[]> {
-  const wanted = Object.fromEntries(doors.ports.map((port, at) => [port, 100 + (at % vlans.length)]))
   const measured = subjects.map(({ label }) => ({ label, runs: [] as Run[] }))
   for (let turn = 0; turn < runs; turn++)
     for (const [at, { label, attach }] of subjects.entries()) {
@@ -92,7 +101,7 @@ async function measure(
       measured[at]?.runs.push(run)
       const failed = run.errors.length > 0 ? `, ${run.errors.length} failed: ${run.errors[0]}` : ''
       process.stderr.write(
-        `${label}: ${short(run.seconds)} s, ${run.right} of ${doors.ports.length} right${failed}\n`,
+        `${label}: ${short(run.seconds)} s, ${run.right} of ${Object.keys(wanted).length} right${failed}\n`,
       )
     }
   return measured
