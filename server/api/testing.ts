@@ -86,7 +86,10 @@ type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE' | 'HEAD'
 export async function testApi(own: Partial<Config> = {}, open?: OpenSwitch): Promise<TestApi> {
   const store = await testStore()
   const { db } = store
+  // Of its own: a service removes the journals of consoles that its database does not know.
+  const data = await mkdtemp(join(tmpdir(), 'leasehold-api-'))
   const config = defaultConfig({
+    data,
     'conductor.lock_interval_ms': 20,
     'conductor.power_sync_seconds': 0,
     'console.settle_ms': 0,
@@ -100,8 +103,7 @@ export async function testApi(own: Partial<Config> = {}, open?: OpenSwitch): Pro
     serviceRoleElevated: config['policy.service_role_elevated_access'],
     serviceProjectName: config['policy.service_project_name'],
   })
-  const keyDir = await mkdtemp(join(tmpdir(), 'leasehold-key-'))
-  const vault = await openVault(join(keyDir, 'key'))
+  const vault = await openVault(join(data, 'key'))
   const networking = createNetworking({
     db,
     databaseUrl: store.url,
@@ -210,7 +212,7 @@ export async function testApi(own: Partial<Config> = {}, open?: OpenSwitch): Pro
       authenticator.close()
       await hardware.close()
       await store.close()
-      await rm(keyDir, { recursive: true })
+      await rm(data, { recursive: true })
     },
   }
 }
