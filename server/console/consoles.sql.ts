@@ -207,12 +207,14 @@ export async function findSpan(
     : undefined
 }
 
-/** Which of these journals belong to a console that there is. */
-export async function knownJournals(db: Db, names: readonly string[]): Promise<Set<string>> {
-  const { rows } = await sql<{ journal: string }>`
-    SELECT journal FROM (SELECT ${journalName} FROM consoles c) AS known
+/** Whose these journals are now: the lessee's, else the owner's, else nobody's (''). Those of no console are left out. */
+export async function tenantsOfJournals(db: Db, names: readonly string[]): Promise<Map<string, string>> {
+  const { rows } = await sql<{ journal: string; tenant: string }>`
+    SELECT journal, tenant
+    FROM (SELECT ${journalName}, COALESCE(n.lessee, n.owner, '') AS tenant
+          FROM consoles c JOIN nodes n ON n.uuid = c.node_uuid) AS known
     WHERE journal = ANY (${[...names]}::text[])`.execute(db)
-  return new Set(rows.map((row) => row.journal))
+  return new Map(rows.map((row) => [row.journal, row.tenant]))
 }
 
 /** Spans that a project had or has, newest first; of everybody when it is null. */

@@ -12,9 +12,9 @@ import {
   buildWalls,
   type Held,
   heldConsoles,
-  knownJournals,
   noteConsoles,
   type Span,
+  tenantsOfJournals,
 } from './consoles.sql.ts'
 import { diskOf } from './disk.ts'
 import { type HolderLink, holdLink } from './holder-link.ts'
@@ -243,7 +243,7 @@ export function createKeeper(deps: KeeperDeps): Keeper {
   /** Removes the journal of a console that is gone with its node; elsewhere the sweep does. */
   const forget = async ({ journal }: Held): Promise<void> => {
     try {
-      const known = await knownJournals(db, [journal])
+      const known = await tenantsOfJournals(db, [journal])
       if (known.size === 0) await removeJournal(journalDirectory(journalRoot, journal))
     } catch (error) {
       log.warn({ err: error, journal }, 'a journal could not be removed; the sweep tries it again')
@@ -417,7 +417,7 @@ export function createKeeper(deps: KeeperDeps): Keeper {
   async function sweepJournals(): Promise<void> {
     await sweep(journalRoot, {
       limits: { ...limits, totalBytes: config['console.journal_mb'] * 1024 * 1024 },
-      known: (names) => knownJournals(db, names),
+      tenants: (names) => tenantsOfJournals(db, names),
     })
   }
 }

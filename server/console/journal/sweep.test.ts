@@ -53,7 +53,10 @@ describe('The sweep', () => {
     for (const directory of [kept, lost]) open(directory).append(Buffer.from('x'))
     mkdirSync(join(gone.root, 'other'))
     writeFileSync(join(gone.root, 'note'), 'x')
-    const swept = await sweep(gone.root, { limits, known: async () => new Set([basename(kept)]) })
+    const swept = await sweep(gone.root, {
+      limits,
+      tenants: async () => new Map([[basename(kept), 'its tenant']]),
+    })
     expect(swept).toEqual({ removed: 1, bytes: sizeOf(kept) })
     expect(existsSync(lost)).toBe(false)
     expect(readdirSync(gone.root).sort()).toEqual([kept.slice(gone.root.length + 1), 'note', 'other'])
@@ -76,6 +79,28 @@ describe('The sweep', () => {
     expect(files(directories[2] as string)).toHaveLength(3)
     await sweep(full.root, { limits: { ...limits, totalBytes: 0 } })
     for (const directory of directories) expect(extent(directory)).toEqual({ start: 8_100, end: 9_000 })
+  })
+
+  const shared = journalRoot()
+  test('takes from the tenant that has most: who prints much pushes out nobody who does not', async () => {
+    const [quiet, loud, louder] = [5, 40, 60].map((count) => {
+      const directory = shared.newDirectory()
+      const journal = open(directory, { limits })
+      for (let index = 0; index < count; index += 1) journal.append(Buffer.alloc(900, index))
+      return directory
+    }) as [string, string, string]
+    // The quiet one's is the oldest of all.
+    age(quiet, 100, 2 * hour)
+    const tenants = async () =>
+      new Map([quiet, loud, louder].map((each) => [basename(each), each === quiet ? 'quiet' : 'loud']))
+    await sweep(shared.root, { limits: { ...limits, totalBytes: 30_000 }, tenants })
+    expect(files(quiet)).toHaveLength(5)
+    expect(sizeOf(quiet) + sizeOf(loud) + sizeOf(louder)).toBeLessThanOrEqual(30_000)
+    await sweep(shared.root, {
+      limits: { ...limits, totalBytes: 15_000 },
+      tenants: async (names) => new Map(names.map((name) => [name, name])),
+    })
+    expect(files(quiet)).toHaveLength(5)
   })
 
   test('of a directory that is not there yet does nothing', async () => {
