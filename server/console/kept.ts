@@ -9,6 +9,7 @@ import {
   type Journal,
   journalDirectory,
   type Limits,
+  type Mark,
   openJournal,
   readJournal,
 } from './journal/index.ts'
@@ -115,8 +116,23 @@ export function keepConsole(deps: KeptDeps): Kept {
     limits: deps.hub,
   })
 
+  let recording = true
+  /** Says in the log when the disk begins to refuse, and when it no longer does. */
+  const tellRecording = () => {
+    if (journal.recording === recording) return
+    recording = journal.recording
+    const where = { node: held.node.uuid, offset: journal.end }
+    if (recording) deps.log.info(where, 'the console is recorded again; its journal says what is missing')
+    else
+      deps.log.error({ ...where, reason: journal.refusal }, 'the console is not recorded: the disk refuses')
+  }
+  const mark = (said: Mark): number => {
+    const offset = journal.mark(said)
+    tellRecording()
+    return offset
+  }
   const happened = (event: string) => {
-    journal.mark({ kind: 'event', event })
+    mark({ kind: 'event', event })
     hub.tell({ type: 'event', event, at: new Date().toISOString() })
   }
 
@@ -130,6 +146,7 @@ export function keepConsole(deps: KeptDeps): Kept {
       if (unnoted > mostUnnotedBytes)
         throw new Error('the database does not take down how far the journal goes')
       const offset = journal.append(bytes)
+      tellRecording()
       dirty = true
       if (unnoted > unnotedBytes / 2) deps.changed()
       if (!settling) hub.deliver(offset, bytes)
@@ -147,16 +164,16 @@ export function keepConsole(deps: KeptDeps): Kept {
       hub.tellState()
       if (state === 'up' && settling) settle()
       // A console that has never said anything keeps costing nothing.
-      if (state === 'up' && journal.end > 0) journal.mark({ kind: 'line', state: 'up' })
+      if (state === 'up' && journal.end > 0) mark({ kind: 'line', state: 'up' })
       if (before.state === 'up')
-        journal.mark({ kind: 'line', state: 'lost', ...(plainReason ? { reason: plainReason } : {}) })
+        mark({ kind: 'line', state: 'lost', ...(plainReason ? { reason: plainReason } : {}) })
     },
   })
 
   /** The wall stands from here on. */
   const build = () => {
     settling = undefined
-    start = journal.mark({ kind: 'wall', span: held.span.id })
+    start = mark({ kind: 'wall', span: held.span.id })
     walls.set(held.span.id, start)
     hub.passOver(unsettledFrom, start, 'the node changed hands')
     hub.tell({ type: 'wall', offset: start, at: new Date().toISOString() })

@@ -10,7 +10,7 @@ import { bytesDraft, compose, type Draft, markDraft } from './compose.ts'
 import { type Descriptors, descriptorPool, shareOfDescriptors } from './descriptors.ts'
 import { localEnd, localStart } from './extent.ts'
 import { type Files, nodeFiles } from './files.ts'
-import { type Hole, holeDraft, holeOf, reasonOf } from './holes.ts'
+import { type Hole, holeDraft, holeOf, type Reason, reasonOf } from './holes.ts'
 import { type Limits, pruneIfMany, quietMs } from './prune.ts'
 import { headerBytes, type Mark, maximumOffset, missingBytes } from './record.ts'
 import { checkDirectory, listSegments, segmentPath } from './segments.ts'
@@ -37,6 +37,8 @@ export interface Journal {
   readonly end: number
   /** False while the disk refuses: offsets go on, bytes are not kept, and a gap will say so. */
   readonly recording: boolean
+  /** Why it is not, or was not until the gap could be written. */
+  readonly refusal: Reason | undefined
   /** Appends, and returns the offset of the first byte. Never throws and never waits. */
   append(bytes: Buffer): number
   /** Says something between bytes, at the present end, and returns that. A `gap` with `bytes` moves the end by so many. */
@@ -91,6 +93,9 @@ export function openJournal(options: JournalOptions): Journal {
     },
     get recording() {
       return writer.recording
+    },
+    get refusal() {
+      return writer.holes.at(-1)?.reason
     },
     append: (bytes) => {
       if (bytes.length === 0) return writer.end
