@@ -29,7 +29,7 @@ import { type Attach, type LineState, lineStates, type WatcherView } from './typ
 export { type ConsoleRow, findConsole, findSpan, listSpans, type Span, shareSpan } from './consoles.sql.ts'
 export * from './doors/ssh.ts'
 export * from './doors/ssh-callers.ts'
-export * from './journal/index.ts'
+export { asAsciicast, asText, extent, readJournal, search } from './journal/index.ts'
 export { newKeyPair } from './key-pair.ts'
 export * from './keys.sql.ts'
 export * from './public-key.ts'

@@ -179,7 +179,7 @@ it('what is no request is told so, and the console goes on', async () => {
   await until(() => watcher.text === 'on')
 })
 
-it('a watcher that stops reading costs little, slows nobody, and misses nothing', async () => {
+it('a watcher that stops reading slows nobody, and misses nothing', async () => {
   const { node, line } = await machine()
   const slow = await come('lessee', node)
   const quick = await come('member', node, { mode: 'read' })
@@ -187,14 +187,12 @@ it('a watcher that stops reading costs little, slows nobody, and misses nothing'
   slow.pause()
   const block = randomBytes(32 * 1024)
   const parts: Buffer[] = []
-  const before = process.memoryUsage().arrayBuffers
   for (let index = 0; index < 400; index += 1) {
     parts.push(block)
     line.say(block)
     if (index % 20 === 0) await new Promise((resolve) => setImmediate(resolve))
   }
   await until(() => quick.bytes.length === 400 * block.length, 'the quick one’s bytes', 20_000)
-  void before
   slow.resume()
   await until(() => slow.bytes.length === 400 * block.length, 'the slow one’s bytes', 20_000)
   expect(slow.bytes.equals(Buffer.concat(parts))).toBe(true)

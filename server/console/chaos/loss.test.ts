@@ -2,7 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, test } from 'vitest'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Lab, LabMachine } from '../../lab/index.ts'
 import { endLaunched, postgresLeft, type Service } from '../../testing.ts'
 import { cross } from './testing/crossing.ts'
@@ -27,9 +27,10 @@ beforeAll(async () => {
 afterAll(async () => {
   await service.end('SIGTERM')
   await endLaunched()
-  await postgresLeft(data)
+  const left = await postgresLeft(data)
   await lab.close()
   await rm(data, { recursive: true, force: true })
+  expect(left, 'PostgreSQL servers left behind').toEqual([])
 })
 
 const crossOver = async (percent: keyof typeof lossy) => {

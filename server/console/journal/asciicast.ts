@@ -16,7 +16,7 @@ export interface AsciicastOptions {
   readonly maxIdleMs?: number
 }
 
-/** Lines of JSON: a header, then an event a line: output, marks as markers, `resize` marks as changes of size. */
+/** Lines of JSON: a header, then an event a line: output, and marks as markers. */
 export async function* asAsciicast(
   entries: AsyncIterable<Entry>,
   options: AsciicastOptions,
@@ -41,9 +41,7 @@ export async function* asAsciicast(
     }
     const half = missingBytes(entry.mark) > 0 ? decoder.decode() : ''
     if (half !== '') yield event('o', half)
-    const { kind, width, height } = entry.mark
-    if (kind === 'resize' && isSize(width) && isSize(height)) yield event('r', `${width}x${height}`)
-    else yield event('m', describeMark(entry.mark))
+    yield event('m', describeMark(entry.mark))
   }
   if (last === undefined) yield header(options)
   const half = decoder.decode()
@@ -54,5 +52,3 @@ function header({ width, height, title }: AsciicastOptions, startMs?: number): s
   const timestamp = startMs === undefined ? {} : { timestamp: Math.floor(startMs / 1_000) }
   return `${JSON.stringify({ version: 2, width, height, ...timestamp, ...(title === undefined ? {} : { title }) })}\n`
 }
-
-const isSize = (value: unknown): boolean => Number.isInteger(value) && (value as number) > 0

@@ -112,7 +112,6 @@ describe('As asciicast', () => {
       [
         { offset: 0, at: at(0), bytes: Buffer.from('a\u001b[1m') },
         { offset: 5, at: at(1_500), mark: { kind: 'power', state: 'on' } },
-        { offset: 5, at: at(1_500), mark: { kind: 'resize', width: 132, height: 43 } },
         { offset: 5, at: at(2_250), bytes: Buffer.from('b') },
       ],
       { title: 'node "1"' },
@@ -121,7 +120,6 @@ describe('As asciicast', () => {
     expect(events).toEqual([
       [0, 'o', 'a\u001b[1m'],
       [1.5, 'm', 'power state=on'],
-      [1.5, 'r', '132x43'],
       [2.25, 'o', 'b'],
     ])
   })

@@ -9,8 +9,6 @@ export {
   type Entry,
   endOf,
   type MarkEntry,
-  type Place,
-  readChunk,
   readJournal,
   type Span,
 } from './reader.ts'

@@ -2,16 +2,7 @@ import { readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from
 import { rm } from 'node:fs/promises'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import {
-  descriptorPool,
-  type Entry,
-  extent,
-  type Journal,
-  journalDirectory,
-  type Limits,
-  type Place,
-  readChunk,
-} from './index.ts'
+import { descriptorPool, extent, type Journal, journalDirectory, type Limits } from './index.ts'
 import {
   all,
   files,
@@ -218,27 +209,6 @@ describe('Whatever is appended, marked, killed and taken over', () => {
         },
       ),
       { numRuns: 60 },
-    )
-  })
-
-  test('comes in chunks just once, each byte and each mark', { timeout: 120_000 }, async () => {
-    await fc.assert(
-      fc.asyncProperty(steps, fc.integer({ min: 50, max: 20_000 }), async (todo, maxBytes) => {
-        const directory = newDirectory()
-        const model = play(directory, todo, { segmentBytes: 40_000 })
-        const entries: Entry[] = []
-        let place: Place = { offset: 0, marks: 0 }
-        for (;;) {
-          const chunk = await readChunk(directory, place, maxBytes)
-          if (chunk.entries.length === 0) break
-          entries.push(...chunk.entries)
-          place = chunk.next
-        }
-        expect(modelOf(entries, 0)).toEqual(model)
-        expect(place.offset).toBe(model.line.length)
-        await rm(directory, { recursive: true, force: true })
-      }),
-      { numRuns: 30 },
     )
   })
 })

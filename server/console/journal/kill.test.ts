@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import { expect, test } from 'vitest'
-import { extent, type Place, readChunk } from './index.ts'
+import { endOf, extent } from './index.ts'
 import { all, journalRoot } from './testing/journals.ts'
 import { lineByte } from './testing/line.ts'
 
@@ -34,11 +34,10 @@ test('Who follows the end of a journal that another process writes never sees ha
   const following = new AbortController()
   const seen: Buffer[] = []
   const follow = async () => {
-    let place: Place = { offset: 0, marks: 0 }
-    while (!following.signal.aborted) {
-      const { entries, next } = await readChunk(directory, place, 1_000)
+    for (let from = 0; !following.signal.aborted; ) {
+      const entries = await all(directory, { from })
       for (const { bytes } of entries) seen.push(bytes as Buffer)
-      place = next
+      from = entries.reduce((_, entry) => endOf(entry), from)
       if (entries.length === 0) await setImmediate()
     }
   }

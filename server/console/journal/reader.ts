@@ -32,78 +32,9 @@ export interface Span {
   readonly signal?: AbortSignal
 }
 
-/** All of a span that is on disk when it begins; what is written later is not read. At most `limitBytes` bytes of the line. */
-export async function* readJournal(
-  directory: string,
-  options: Span & { readonly limitBytes?: number } = {},
-): AsyncGenerator<Entry> {
-  for await (const entries of limited(batches(directory, options), options.limitBytes)) yield* entries
-}
-
-/** Batches up to so many bytes of the line. */
-async function* limited(
-  source: AsyncIterable<Entry[]>,
-  limitBytes = Number.POSITIVE_INFINITY,
-): AsyncGenerator<Entry[]> {
-  let left = limitBytes
-  for await (const entries of source) {
-    const last = entries.findIndex(({ bytes }) => {
-      left -= bytes?.length ?? 0
-      return bytes && left <= 0
-    })
-    const entry = entries[last]
-    if (!entry?.bytes) yield entries
-    else {
-      const bytes = entry.bytes.subarray(0, entry.bytes.length + left)
-      yield [...entries.slice(0, last), ...(bytes.length > 0 ? [{ ...entry, bytes }] : [])]
-      return
-    }
-  }
-}
-
-/** A place in a journal: an offset, and how many of the marks that stand there have been read. */
-export interface Place {
-  readonly offset: number
-  readonly marks: number
-}
-
-/**
- * The next entries from a place on, about `maxBytes` of them, and the place after them: asked again with that, it tells
- * what came since, each byte and each mark once. Empty at the end.
- */
-export async function readChunk(
-  directory: string,
-  from: number | Place,
-  maxBytes: number,
-  options: { readonly to?: number; readonly signal?: AbortSignal } = {},
-): Promise<{ entries: Entry[]; next: Place }> {
-  const place = typeof from === 'number' ? { offset: from, marks: 0 } : from
-  const entries: Entry[] = []
-  let next = place
-  let skip = place.marks
-  let size = 0
-  for await (const entry of readJournal(directory, {
-    ...options,
-    from: place.offset,
-    limitBytes: maxBytes,
-  })) {
-    if (entry.mark && entry.offset === place.offset && skip > 0 && endOf(entry) === entry.offset) {
-      skip -= 1
-      continue
-    }
-    entries.push(entry)
-    next = placeAfter(next, entry)
-    // Marks are not bytes of the line, but they have to be sent as well.
-    size += entry.bytes?.length ?? 128
-    if (size >= maxBytes) break
-  }
-  return { entries, next }
-}
-
-function placeAfter(place: Place, entry: Entry): Place {
-  const end = endOf(entry)
-  if (end > entry.offset) return { offset: end, marks: 0 }
-  return { offset: end, marks: end === place.offset ? place.marks + 1 : 1 }
+/** All of a span that is on disk when it begins; what is written later is not read. */
+export async function* readJournal(directory: string, options: Span = {}): AsyncGenerator<Entry> {
+  for await (const entries of batches(directory, options)) yield* entries
 }
 
 /** The offset after an entry. */

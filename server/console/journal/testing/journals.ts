@@ -42,7 +42,7 @@ type Opening = Partial<Omit<JournalOptions, 'limits'>> & { readonly limits?: Par
 export const open = (directory: string, { limits, ...options }: Opening = {}): Journal =>
   openJournal({ directory, fence: 1, minimumOffset: 0, ...options, limits: { ...defaultLimits, ...limits } })
 
-export const all = (directory: string, options?: Span & { limitBytes?: number }): Promise<Entry[]> =>
+export const all = (directory: string, options?: Span): Promise<Entry[]> =>
   Array.fromAsync(readJournal(directory, options))
 
 /** What entries say, without times and with pieces of bytes joined. */
