@@ -320,7 +320,22 @@ const options = {
     1024,
     'what is kept in memory for a watcher that does not keep up, KiB; the rest it gets from the journal',
   ),
+  'console.watcher_buffers_mb': option(
+    integer(1, 65_536),
+    256,
+    'what is kept so for all watchers of this process together, MiB; beyond it each is given one piece at a time',
+  ),
   'console.max_watchers': option(integer(1, 10_000), 200, 'watchers of one console at most'),
+  'console.max_watchers_per_project': option(
+    integer(1, 10_000),
+    1000,
+    'watchers of one project at most, by WebSocket and ssh, in this process',
+  ),
+  'console.max_ssh_per_project': option(
+    integer(1, 2000),
+    500,
+    'connections of one project to the SSH door at most, of 2,000 for all',
+  ),
   'console.ticket_seconds': option(integer(1, 3600), 30, 'how long a ticket to a console is good, seconds'),
   'console.former_tenants_read': option(
     flag,

@@ -36,7 +36,7 @@ const stopDeadlineMs = 2_800
 /** What requests that are under way may still take of it. */
 const requestsDeadlineMs = 500
 
-interface SshDoorNeeds extends Pick<SshDoorDeps, 'log' | 'attach'> {
+interface SshDoorNeeds extends Pick<SshDoorDeps, 'log' | 'attach' | 'buffers'> {
   db: Db
   authenticator: Authenticator
 }
@@ -202,7 +202,13 @@ async function run(config: Config): Promise<void> {
     const address = await asOption(`--listen ${host}:${port}`, app.listen({ host, port }))
     opened.push({ name: 'api', close: () => closeApi(app) })
     // Ends after the consoles, which tell everybody why.
-    const ssh = await openSshDoor(config, { log, attach: consoles.attach, db, authenticator })
+    const ssh = await openSshDoor(config, {
+      log,
+      attach: consoles.attach,
+      buffers: consoles.buffers,
+      db,
+      authenticator,
+    })
     if (ssh) opened.push({ name: 'ssh', close: () => ssh.close() })
     await consoles.start(address)
     // First of all: its watchers are told, and its lines given back while everything they need still stands.

@@ -8,6 +8,7 @@ const codeOfEnding: Readonly<Record<Ending, number>> = {
   'lease-ended': 4410,
   disabled: 4409,
   expelled: 4408,
+  full: 4429,
   unavailable: 1013,
   stopping: 1012,
 }
@@ -17,6 +18,7 @@ const codeOfError: Readonly<Partial<Record<ErrorCode, number>>> = {
   forbidden: 4403,
   'not-found': 4404,
   conflict: 4409,
+  'too-many': 4429,
   invalid: 4400,
 }
 

@@ -40,7 +40,7 @@ export interface HubDeps {
 export type Chunk = { bytes: Buffer } | { gap: { to: number; reason: string } }
 
 export interface Hub {
-  /** @throws LeaseholdError 'forbidden' naming the rule; 'conflict' when there are too many. */
+  /** @throws LeaseholdError 'forbidden' naming the rule; 'too-many' when it is full. */
   attach(visitor: Visitor, options: AttachOptions, sink: Sink): Attachment
   /** Bytes that the journal has just taken at `offset`. */
   deliver(offset: number, bytes: Buffer): void
@@ -250,7 +250,7 @@ export function createHub(deps: HubDeps): Hub {
       if (refused) throw new LeaseholdError('forbidden', deniedText(refused))
       if (watchers.size >= deps.limits.watchers)
         throw new LeaseholdError(
-          'conflict',
+          'too-many',
           `Console of node ${deps.node().uuid} has ${watchers.size} watchers, as many as it may; try again when one has left.`,
         )
       const { start, end } = deps.extent()

@@ -15,6 +15,7 @@ import { LeaseholdError, messageOf } from '../errors.ts'
 import { checkIsolated, type Hardware } from '../hardware/index.ts'
 import { findNode, type Node } from '../inventory/index.ts'
 import type { Db } from '../store/index.ts'
+import { type Buffers, createBuffers } from './buffers.ts'
 import { findConsole, type Span } from './consoles.sql.ts'
 import { createTcpDoors } from './doors/tcp.ts'
 import { createWebsocketDoor } from './doors/websocket.ts'
@@ -22,10 +23,12 @@ import { attachElsewhere } from './forward.ts'
 import { holderOf } from './holders.sql.ts'
 import { journalDirectory } from './journal/index.ts'
 import { createKeeper } from './keeper.ts'
+import { createQuota } from './quota.ts'
 import { recheck } from './recheck.ts'
 import { redeemTicket } from './tickets.sql.ts'
-import { type Attach, type LineState, lineStates, type WatcherView } from './types.ts'
+import { type Attach, type LineState, lineStates, type Sink, type WatcherView } from './types.ts'
 
+export type { Buffers } from './buffers.ts'
 export { type ConsoleRow, findConsole, findSpan, listSpans, type Span, shareSpan } from './consoles.sql.ts'
 export * from './doors/ssh.ts'
 export * from './doors/ssh-callers.ts'
@@ -52,6 +55,8 @@ export interface Consoles {
   /** Cuts everybody and gives every line back. */
   stop(): Promise<void>
   attach: Attach
+  /** What is kept in memory for all who watch here. */
+  buffers: Buffers
   /** Takes an HTTP upgrade; false when it is not for a console. */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): boolean
   /** Who watches a console that is kept here; undefined for one that is not. */
@@ -73,7 +78,13 @@ const lookAgainMs = 200
 export function createConsoles(deps: ConsolesDeps): Consoles {
   const { db, config, policy } = deps
   const host = config['console.tcp_listen']
-  const bufferBytes = config['console.watcher_buffer_kb'] * 1024
+  const eachBytes = config['console.watcher_buffer_kb'] * 1024
+  const buffers = createBuffers({ eachBytes, allBytes: config['console.watcher_buffers_mb'] * 1024 * 1024 })
+  const quota = createQuota(
+    config['console.max_watchers_per_project'],
+    'watchers of consoles',
+    'console.max_watchers_per_project',
+  )
   const tcp =
     host === undefined
       ? undefined
@@ -82,7 +93,7 @@ export function createConsoles(deps: ConsolesDeps): Consoles {
           ports: config['console.tcp_ports'],
           sources: config['console.tcp_sources'],
           log: deps.log,
-          bufferBytes,
+          buffers,
         })
   const keeper = createKeeper({
     ...deps,
@@ -93,6 +104,24 @@ export function createConsoles(deps: ConsolesDeps): Consoles {
   let started = false
 
   const attach: Attach = async (visitor, ident, options, sink) => {
+    const leave = quota(visitor.caller)
+    const ended: Sink['ended'] = (ending) => {
+      leave()
+      sink.ended(ending)
+    }
+    try {
+      const attachment = await find(visitor, ident, options, { ...sink, ended })
+      const close = () => {
+        leave()
+        attachment.close()
+      }
+      return { ...attachment, close }
+    } catch (error) {
+      leave()
+      throw error
+    }
+  }
+  const find: Attach = async (visitor, ident, options, sink) => {
     const node = await visibleNode(visitor.caller, ident)
     const readRule = 'leasehold:console:read'
     const denied = new LeaseholdError('forbidden', `Access was denied to the following resource: ${readRule}`)
@@ -146,7 +175,8 @@ export function createConsoles(deps: ConsolesDeps): Consoles {
     recheck: (visitors) => recheck({ ...deps, callersOfKeys }, visitors),
     redeem: (ticket, cameFrom) => redeemTicket(db, ticket, cameFrom),
     log: deps.log,
-    bufferBytes,
+    buffers,
+    bufferBytes: eachBytes,
   })
 
   return {
@@ -159,6 +189,7 @@ export function createConsoles(deps: ConsolesDeps): Consoles {
       await websocket.close()
     },
     attach,
+    buffers,
     upgrade: websocket.upgrade,
     watchers: (nodeUuid) => keeper.get(nodeUuid)?.hub.views(),
     expel: (nodeUuid, watcherId) => keeper.get(nodeUuid)?.hub.expel(watcherId) ?? false,

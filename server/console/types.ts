@@ -115,6 +115,7 @@ export const endings = {
   'lease-ended': 'the node has changed hands',
   disabled: 'the console was switched off',
   expelled: 'sent away by somebody who may',
+  full: 'as many watch already as may; try again when one has left',
   unavailable: 'the console can not be reached now; try again',
   stopping: 'the service is stopping; try again',
 } as const
@@ -150,7 +151,7 @@ export interface Attachment {
  * Lets a visitor in, whichever conductor keeps the console: what a door needs of the room.
  * @param ident name or UUID of a node
  * @throws LeaseholdError 'not-found' for a node that is absent or hidden, the same either way; 'forbidden' naming the
- *   rule; 'conflict' when the console is off or full; 'unavailable' when nobody keeps it at the moment.
+ *   rule; 'conflict' when the console is off; 'too-many' when it is full, or the caller's project has too many; 'unavailable' when nobody keeps it at the moment.
  */
 export type Attach = (
   visitor: Visitor,

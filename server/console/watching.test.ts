@@ -298,3 +298,62 @@ it('who watches, types and leaves is in the audit', async () => {
     return ['watch', 'write', 'leave'].every((what) => rows.some((row) => row.action === `CONSOLE ${what}`))
   })
 })
+
+describe('of watchers there are', () => {
+  it('so many of one project in a process, and then it is told so; another project comes in', async () => {
+    const crowded = await room.another({
+      'conductor.group': 'crowded',
+      'conductor.host': 'crowded',
+      'console.max_watchers_per_project': 2,
+      'console.max_watchers': 3,
+    })
+    const enter = (who: string, node: string, protocols = ['leasehold.console']) =>
+      watch(crowded.url, node, { token: room.tokens[who], query: { mode: 'read' }, protocols })
+    const [one, two] = [
+      await room.node({ conductor_group: 'crowded' }),
+      await room.node({ conductor_group: 'crowded' }),
+    ]
+    const own = await room.node({ conductor_group: 'crowded', lessee: null })
+    const first = await enter('lessee', one)
+    await enter('member', two)
+    const third = await enter('lessee', two)
+    await until(() => third.closed)
+    expect(third.closed).toMatchObject({
+      code: 4429,
+      reason: expect.stringContaining('has 2 watchers of consoles'),
+    })
+    await expect(enter('lessee', one, [])).rejects.toThrow('HTTP 429')
+    const owner = await enter('owner', own)
+    await until(() => owner.last('hello'))
+    await first.close()
+    const again = await enter('lessee', two)
+    await until(() => again.last('hello'))
+    // Who was cut, or refused, is not counted any more either.
+    await room.db.updateTable('nodes').set({ lessee: null }).where('uuid', '=', two).execute()
+    await until(() => again.closed)
+    await expect(enter('lessee', two, [])).rejects.toThrow('HTTP 404')
+    const last = [await enter('lessee', one), await enter('member', one)]
+    await until(() => last.every((each) => each.last('hello')))
+    await crowded.close()
+  })
+
+  it('so many of one console, which is said otherwise than that it is off', async () => {
+    const small = await room.another({
+      'conductor.group': 'small',
+      'conductor.host': 'small',
+      'console.max_watchers': 1,
+    })
+    const node = await room.node({ conductor_group: 'small' })
+    const enter = (url: string) => watch(url, node, { token: room.tokens.lessee, query: { mode: 'read' } })
+    const first = await enter(small.url)
+    await until(() => first.last('hello'))
+    const second = await enter(small.url)
+    await until(() => second.closed)
+    expect(second.closed).toMatchObject({ code: 4429, reason: expect.stringContaining('has 1 watchers') })
+    // By another conductor, too.
+    const third = await enter(room.url)
+    await until(() => third.closed)
+    expect(third.closed?.code).toBe(4429)
+    await small.close()
+  })
+})

@@ -4,6 +4,7 @@
  */
 import type { Socket } from 'node:net'
 import type { Connection, ServerChannel } from 'ssh2'
+import type { Share } from '../buffers.ts'
 import { forgetWritten, isExchangingKeys } from './ssh-library.ts'
 
 export interface Output {
@@ -23,9 +24,8 @@ export interface OutputDeps {
   channel: ServerChannel
   connection: Connection
   socket: Socket
-  limitBytes: number
+  share: Share
   newline: '\n' | '\r\n'
-  onRoom(): void
 }
 
 interface Piece {
@@ -39,14 +39,13 @@ const pieceBytes = 32 * 1024
 const mostLines = 100
 
 export function createOutput(deps: OutputDeps): Output {
-  const { channel, connection, socket, limitBytes, newline } = deps
+  const { channel, connection, socket, share, newline } = deps
   const queue: Piece[] = []
   let queuedBytes = 0
   let lines = 0
   let midLine = false
   let leftOut = 0
   let writing = false
-  let full = false
   let stopped = false
   let status: number | undefined
 
@@ -97,10 +96,7 @@ export function createOutput(deps: OutputDeps): Output {
         leftOut = 0
       }
       pump()
-      if (full && !stopped && queuedBytes <= limitBytes / 2) {
-        full = false
-        deps.onRoom()
-      }
+      share.keeps(queuedBytes)
     })
   }
 
@@ -113,6 +109,7 @@ export function createOutput(deps: OutputDeps): Output {
   const stop = () => {
     stopped = true
     queue.length = 0
+    share.leave()
     socket.off('drain', pump)
     connection.off('rekey', pump)
   }
@@ -125,8 +122,7 @@ export function createOutput(deps: OutputDeps): Output {
       add('stdout', bytes)
       midLine = bytes.at(-1) !== 0x0a
       pump()
-      full ||= queuedBytes >= limitBytes
-      return !full
+      return share.keeps(queuedBytes)
     },
     say(line) {
       if (stopped || status !== undefined) return

@@ -2,6 +2,7 @@
 import type { Socket } from 'node:net'
 import type { Connection, ServerChannel } from 'ssh2'
 import { LeaseholdError, messageOf } from '../../errors.ts'
+import type { Buffers } from '../buffers.ts'
 import { createNarrator, plain } from '../client/words.ts'
 import { type Attach, type Attachment, endings, type Sink, type Visitor } from '../types.ts'
 import { parseOptions, type SshOptions, usage } from './ssh-options.ts'
@@ -18,6 +19,8 @@ export interface SessionDeps {
   ident: string
   connection: Connection
   socket: Socket
+  buffers: Buffers
+  /** What waits for this client at most. */
   limitBytes: number
   /** It is over; `status` is null when the client has gone. */
   onEnd(status: number | null): void
@@ -67,9 +70,8 @@ export function startSession(
     channel,
     connection: deps.connection,
     socket: deps.socket,
-    limitBytes: deps.limitBytes,
+    share: deps.buffers.join(() => attachment?.drained(), deps.limitBytes),
     newline: onTerminal ? '\r\n' : '\n',
-    onRoom: () => attachment?.drained(),
   })
 
   /** Ends from our side: the last words, then the status. */

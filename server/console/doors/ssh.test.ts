@@ -10,6 +10,7 @@ import ssh2, { type Client, type ClientChannel, type ConnectConfig, type ExecOpt
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { callerOf } from '../../access/index.ts'
 import { LeaseholdError } from '../../errors.ts'
+import { createBuffers } from '../buffers.ts'
 import { newKeyPair } from '../key-pair.ts'
 import { fingerprintOf } from '../public-key.ts'
 import { type SshDoor, type SshDoorDeps, startSshDoor } from './ssh.ts'
@@ -51,7 +52,8 @@ let clients: Client[]
 const open = async (more: Partial<SshDoorDeps> = {}) => {
   door = await startSshDoor({
     listen: { host: '127.0.0.1', port: 0 },
-    config: { 'console.watcher_buffer_kb': 64 },
+    config: { 'console.watcher_buffer_kb': 64, 'console.max_ssh_per_project': 3 },
+    buffers: createBuffers({ eachBytes: 64 * 1024, allBytes: 1024 * 1024 }),
     log: pino({ level: 'silent' }),
     attach: console_.attach,
     callers,
@@ -548,6 +550,27 @@ describe('limits', () => {
     // Its machine takes what is sent, and nothing ever answers.
     ;(client as unknown as { _protocol: { parse: unknown } })._protocol.parse = () => {}
     await until(() => console_.open() === 0)
+  })
+
+  it('one project has so many connections, and leaves room for others', async () => {
+    await door.close()
+    const bySecret: SshCallers['bySecret'] = async (token) => ({
+      caller: { ...caller, projectId: token },
+      proof: { kind: 'token', token },
+    })
+    await open({ callers: { ...callers, bySecret } })
+    const greedy = await Promise.all([1, 2, 3].map(() => login({ password: 'greedy' })))
+    const more = await exec(await login({ password: 'greedy' }), '')
+    expect([await more.status, more.err()]).toEqual([
+      1,
+      'leasehold: Project greedy has 3 connections to the SSH door here, as many as it may (console.max_ssh_per_project); close one first.\n',
+    ])
+    await exec(await login({ password: 'modest' }), '')
+    await until(() => console_.open() === 1)
+    greedy[0]?.end()
+    await until(() => door.counts().connections === 3)
+    await exec(await login({ password: 'greedy' }), '')
+    await until(() => console_.open() === 2)
   })
 
   it('a secret is guessed a few times a connection', async () => {

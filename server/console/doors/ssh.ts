@@ -9,8 +9,10 @@ import ssh2, { type Connection } from 'ssh2'
 import { createThrottle, sourceOf } from '../../access/index.ts'
 import type { Config } from '../../config.ts'
 import { messageOf } from '../../errors.ts'
+import type { Buffers } from '../buffers.ts'
+import { createQuota } from '../quota.ts'
 import type { Attach } from '../types.ts'
-import type { SshCallers } from './ssh-callers.ts'
+import type { Known, SshCallers } from './ssh-callers.ts'
 import { authenticate, type Entrant } from './ssh-entry.ts'
 import { hostKeyAt } from './ssh-host-key.ts'
 import { onBreak } from './ssh-library.ts'
@@ -18,9 +20,10 @@ import { type Session, startSession, type Terminal } from './ssh-session.ts'
 
 export interface SshDoorDeps {
   listen: { host: string; port: number }
-  config: Pick<Config, 'console.watcher_buffer_kb'>
+  config: Pick<Config, 'console.watcher_buffer_kb' | 'console.max_ssh_per_project'>
   log: Pick<Logger, 'info' | 'warn' | 'error' | 'debug'>
   attach: Attach
+  buffers: Buffers
   callers: SshCallers
   /** Made when it is not there. */
   hostKeyPath: string
@@ -102,6 +105,11 @@ export async function startSshDoor(deps: SshDoorDeps): Promise<SshDoor> {
   const limits = { ...defaultLimits, ...deps.limits }
   const hostKey = await hostKeyAt(deps.hostKeyPath)
   const throttle = createThrottle()
+  const quota = createQuota(
+    deps.config['console.max_ssh_per_project'],
+    'connections to the SSH door',
+    'console.max_ssh_per_project',
+  )
   const guests = new Map<string, Guest>()
   let closing = false
 
@@ -165,8 +173,30 @@ export async function startSshDoor(deps: SshDoorDeps): Promise<SshDoor> {
     })
   }
 
+  /** Counts a guest for each project it may speak for, unless that one has too many already. */
+  const count = (guest: Guest, known: readonly Known[]) => {
+    let refusal: unknown
+    const welcomed = known.filter(({ caller }) => {
+      try {
+        guest.socket.on('close', quota(caller))
+        return true
+      } catch (error) {
+        refusal = error
+        return false
+      }
+    })
+    return welcomed.length > 0 ? { welcomed } : { welcomed: known, refusal }
+  }
+
   const welcome = (connection: Connection, guest: Guest, { ident, known }: Entrant) => {
-    const visitors = known.map(({ caller, proof }) => ({
+    const { welcomed, refusal } = count(guest, known)
+    // Who may not stay is told so by a session that ends at once.
+    const attach: Attach = refusal ? () => Promise.reject(refusal) : deps.attach
+    if (refusal) {
+      clearTimeout(guest.grace)
+      guest.grace = setTimeout(() => sendAway(guest), lastWordsMs)
+    }
+    const visitors = welcomed.map(({ caller, proof }) => ({
       caller,
       proof,
       door: 'ssh' as const,
@@ -199,7 +229,8 @@ export async function startSshDoor(deps: SshDoorDeps): Promise<SshDoor> {
         const { socket } = guest
         guest.session = startSession(
           {
-            attach: deps.attach,
+            attach,
+            buffers: deps.buffers,
             visitors,
             ident,
             connection,

@@ -7,6 +7,7 @@ import type { Logger } from 'pino'
 import { callerOf } from '../../access/index.ts'
 import { inNetworks, isOwnAddress } from '../../addresses.ts'
 import { messageOf } from '../../errors.ts'
+import type { Buffers } from '../buffers.ts'
 import { insistent } from '../insistent.ts'
 import type { Kept } from '../kept.ts'
 import type { Attachment, Visitor } from '../types.ts'
@@ -17,7 +18,7 @@ export interface TcpDoorsDeps {
   ports: { first: number; last: number }
   sources: readonly string[]
   log: Logger
-  bufferBytes: number
+  buffers: Buffers
 }
 
 export interface TcpDoors {
@@ -106,9 +107,14 @@ export function createTcpDoors(deps: TcpDoorsDeps): TcpDoors {
       return
     }
     let keys: Typist | undefined
+    const share = deps.buffers.join(() => attachment.drained())
+    const note = () => share.keeps(socket.writableLength)
     // Nobody can ask for the keyboard here: who types asks for it.
     const door = insistent('take', {
-      bytes: (_offset, bytes) => socket.write(bytes) || socket.writableLength < deps.bufferBytes,
+      bytes(_offset, bytes) {
+        socket.write(bytes, note)
+        return note()
+      },
       control: () => {},
       writable: () => keys?.writable(),
       ended: () => {
@@ -125,8 +131,10 @@ export function createTcpDoors(deps: TcpDoorsDeps): TcpDoors {
     }
     keys = typist(door.around(attachment), socket)
     socket.on('data', keys.type)
-    socket.on('drain', () => attachment.drained())
-    socket.on('close', () => attachment.close())
+    socket.on('close', () => {
+      share.leave()
+      attachment.close()
+    })
   }
 
   return {

@@ -6,6 +6,7 @@ import type { Duplex } from 'node:stream'
 import pino from 'pino'
 import { callerOf } from '../../access/index.ts'
 import { LeaseholdError } from '../../errors.ts'
+import { createBuffers } from '../buffers.ts'
 import type { Attach, AttachOptions, Control, Ending, Request, Sink, Visitor, WatcherView } from '../types.ts'
 import { createWebsocketDoor } from './websocket.ts'
 
@@ -135,6 +136,7 @@ export async function stubService(console: StubConsole): Promise<StubService> {
     redeem: async () => undefined,
     recheck: async () => new Map(),
     log: pino({ level: 'silent' }),
+    buffers: createBuffers({ eachBytes: 1024 * 1024, allBytes: 256 * 1024 * 1024 }),
     bufferBytes: 1024 * 1024,
   })
   const server = createServer((request, response) => {

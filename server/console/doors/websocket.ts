@@ -6,6 +6,7 @@ import { type WebSocket, WebSocketServer } from 'ws'
 import type { Authenticator } from '../../access/index.ts'
 import { LeaseholdError, statusOf } from '../../errors.ts'
 import { answerRaw } from '../../raw-answer.ts'
+import type { Buffers } from '../buffers.ts'
 import { closeCodeFor, closeCodeOf } from '../endings.ts'
 import { insistent } from '../insistent.ts'
 import { requestOf, subprotocol } from '../protocol.ts'
@@ -33,6 +34,7 @@ export interface WebsocketDoorDeps {
   /** Who visitors are now; null for those whose proof is no longer good. */
   recheck(visitors: readonly Visitor[]): Promise<ReadonlyMap<Visitor, Visitor['caller'] | null>>
   log: Logger
+  buffers: Buffers
   /** Bytes in memory for one watcher that does not keep up. */
   bufferBytes: number
 }
@@ -57,6 +59,7 @@ export function createWebsocketDoor(deps: WebsocketDoorDeps): WebsocketDoor {
     perMessageDeflate: false,
     handleProtocols: (offered) => [subprotocol, 'binary'].find((each) => offered.has(each)) ?? false,
   })
+  let arriving = 0
   const peers = new WeakMap<WebSocket, Peer>()
   const pinging = setInterval(() => {
     for (const socket of server.clients) {
@@ -99,10 +102,11 @@ export function createWebsocketDoor(deps: WebsocketDoorDeps): WebsocketDoor {
           setTimeout(() => webSocket.terminate(), 2_000).unref()
         })
       }
-      if (server.clients.size >= connectionsAtMost) {
+      if (server.clients.size + arriving >= connectionsAtMost) {
         refuse(new LeaseholdError('unavailable', 'Too many consoles are open here; try again later.'))
         return true
       }
+      arriving += 1
       const relay = createRelay()
       const coming = welcome(asked, request, relay)
       const letIn = within(coming, helloTimeoutMs).then(
@@ -115,7 +119,7 @@ export function createWebsocketDoor(deps: WebsocketDoorDeps): WebsocketDoor {
             webSocket.on('pong', () => {
               peer.silent = 0
             })
-            relay.open(serve(webSocket, attachment, deps.bufferBytes))
+            relay.open(serve(webSocket, attachment, deps))
             attachment.drained()
           })
         },
@@ -125,10 +129,14 @@ export function createWebsocketDoor(deps: WebsocketDoorDeps): WebsocketDoor {
           coming.then((attachment) => attachment.close()).catch(() => {})
         },
       )
-      letIn.catch((error: unknown) => {
-        deps.log.error({ err: error }, 'a console could not be opened')
-        socket.destroy()
-      })
+      letIn
+        .catch((error: unknown) => {
+          deps.log.error({ err: error }, 'a console could not be opened')
+          socket.destroy()
+        })
+        .finally(() => {
+          arriving -= 1
+        })
       return true
     },
     async close() {
@@ -304,20 +312,20 @@ const offersControl = (request: IncomingMessage): boolean =>
   (headerOf(request, 'sec-websocket-protocol') ?? '').split(',').some((each) => each.trim() === subprotocol)
 
 /** Ties a WebSocket and an attachment together. */
-function serve(socket: WebSocket, attachment: Attachment, bufferBytes: number): Sink {
+function serve(
+  socket: WebSocket,
+  attachment: Attachment,
+  { buffers, bufferBytes }: Pick<WebsocketDoorDeps, 'buffers' | 'bufferBytes'>,
+): Sink {
   const speaksControl = socket.protocol === subprotocol
-  let stalled = false
+  const share = buffers.join(() => attachment.drained(), bufferBytes - largestChunkBytes)
+  const note = () => share.keeps(socket.bufferedAmount)
   const keys = typist(attachment, socket)
 
   const control = (message: Control) => {
     // Who does not even read these is of no use to anybody.
     if (socket.bufferedAmount > 2 * bufferBytes) socket.terminate()
-    else if (speaksControl) socket.send(JSON.stringify(message))
-  }
-  const sent = () => {
-    if (!stalled || socket.bufferedAmount > bufferBytes / 2) return
-    stalled = false
-    attachment.drained()
+    else if (speaksControl) socket.send(JSON.stringify(message), note)
   }
   socket.on('message', (data, isBinary) => {
     const bytes = data as Buffer
@@ -326,13 +334,15 @@ function serve(socket: WebSocket, attachment: Attachment, bufferBytes: number): 
     if (request) attachment.request(request)
     else control({ type: 'error', error: 'this is no request; see docs/consoles.md' })
   })
-  socket.on('close', () => attachment.close())
+  socket.on('close', () => {
+    share.leave()
+    attachment.close()
+  })
   socket.on('error', () => {})
   return {
     bytes(_offset, bytes) {
-      socket.send(bytes, { binary: true }, sent)
-      stalled = socket.bufferedAmount > bufferBytes - largestChunkBytes
-      return !stalled
+      socket.send(bytes, { binary: true }, note)
+      return note()
     },
     control,
     writable: keys.writable,

@@ -59,7 +59,7 @@ export const keysInFrame = 4096
 
 /**
  * Close codes after which coming again is of no use: signed out, asked for what is not, no right, none left, sent away,
- * the node has changed hands, switched off or full.
+ * the node has changed hands, switched off. One that is full (4429) has room again when somebody leaves.
  * @type {Record<number, Ending['kind']>}
  */
 const endings = {

@@ -284,7 +284,7 @@ describe('The link of the page', () => {
     expect(visits).toHaveLength(1)
   })
 
-  test.each([1000, 1001, 1006, 1011, 1012, 1013])('tries again after close code %i', async (code) => {
+  test.each([1000, 1001, 1006, 1011, 1012, 1013, 4429])('tries again after close code %i', async (code) => {
     const { link, visits, endings, visit } = stage()
     link.start()
     const first = await visit()
