@@ -129,7 +129,7 @@ export function startActor(deps: ActorDeps, first: Switch, keeper: string): Acto
   /** What is asked of the library at once: the members of a LAG together, every other port by itself. */
   function bundles(due: readonly Link[]): Link[][] {
     const groupOf = ({ wanted, switchPortId }: Link) =>
-      wanted.mode === 'access' && wanted.lag ? `lag ${wanted.lag.group}` : switchPortId
+      wanted.mode !== 'idle' && wanted.lag ? `lag ${wanted.lag.group}` : switchPortId
     return [...Map.groupBy(due, groupOf).values()]
   }
 
@@ -155,8 +155,10 @@ export function startActor(deps: ActorDeps, first: Switch, keeper: string): Acto
       let lag: LagNumbers | undefined
       if (wanted.mode === 'idle') vlans.set(row.quarantine_vlan, { id: row.quarantine_vlan })
       else {
-        const name = await noteVlan(db, row.id, wanted.vlan, wanted.network)
-        vlans.set(wanted.vlan, { id: wanted.vlan, ...(name === null ? {} : { name }) })
+        for (const { vlan, network } of [wanted, ...(wanted.tagged ?? [])]) {
+          const name = await noteVlan(db, row.id, vlan, network)
+          vlans.set(vlan, { id: vlan, ...(name === null ? {} : { name }) })
+        }
         if (wanted.lag) {
           // Without LACP nothing would notice a cable in the wrong machine.
           if (wanted.lag.protocol !== 'lacp')

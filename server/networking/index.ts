@@ -8,6 +8,7 @@ export {
   changeSubnet,
   deleteNetwork,
   deletePort,
+  deletePortOffTrunks,
   deleteShare,
   deleteSubnet,
   insertNetwork,
@@ -18,6 +19,7 @@ export {
 } from './networks.sql.ts'
 export {
   type Collection,
+  findEachNeutron,
   findNeutron,
   listNeutron,
   type NeutronPage,
@@ -46,6 +48,7 @@ export {
   type SwitchChanges,
   type SwitchPortRow,
 } from './switches.sql.ts'
+export { addSubports, changeTrunk, deleteTrunk, insertTrunk, removeSubports } from './trunks.sql.ts'
 export type { Networking, OpenSwitch, SwitchHandle, Wiring } from './types.ts'
 export { bindingsOfNode, countBindings, type NodeBinding, vifNotFound } from './upstream/index.ts'
 export { type Credentials, openVault, type Vault } from './vault.ts'

@@ -204,8 +204,26 @@ export const changePort = (db: Db, uuid: string, changes: Updateable<NetworkPort
     ),
   )
 
+/** What is on a trunk leaves it. */
 export const deletePort = (db: Db, uuid: string): Promise<unknown> =>
   db.deleteFrom('network_ports').where('uuid', '=', uuid).execute()
+
+/** @throws NeutronError 'conflict' PortInUse while it is a trunk, or on one. */
+export const deletePortOffTrunks = async (db: Db, uuid: string): Promise<void> => {
+  const { rows } = await sql<{ trunk: string }>`
+    WITH on_trunk AS (
+      SELECT uuid FROM trunks WHERE port_uuid = ${uuid}
+      UNION ALL SELECT trunk_uuid FROM trunk_subports WHERE port_uuid = ${uuid}
+    ), gone AS (DELETE FROM network_ports WHERE uuid = ${uuid} AND NOT EXISTS (SELECT FROM on_trunk))
+    SELECT uuid AS trunk FROM on_trunk`.execute(db)
+  const [trunk] = rows
+  if (trunk)
+    throw new NeutronError(
+      'conflict',
+      'PortInUse',
+      `Port ${uuid} is on trunk ${trunk.trunk}; remove it there first, or delete the trunk.`,
+    )
+}
 
 /** @throws LeaseholdError 'invalid' for a CIDR with host bits, or one that overlaps another of the network. */
 export const insertSubnet = (db: Db, subnet: Omit<Insertable<SubnetsTable>, 'uuid'>): Promise<string> =>

@@ -6,7 +6,7 @@ import { type RawBuilder, sql } from 'kysely'
 import { LeaseholdError } from '../errors.ts'
 import type { Db } from '../store/index.ts'
 
-export type Collection = 'networks' | 'ports' | 'subnets' | 'rbac-policies'
+export type Collection = 'networks' | 'ports' | 'subnets' | 'rbac-policies' | 'trunks'
 
 /** Whose rows: everything, or what a project has, or what is shared with it. */
 export type Visible = { kind: 'all' } | { kind: 'project'; projectId: string }
@@ -24,6 +24,16 @@ export interface NeutronPage {
   descending: boolean
   /** Towards the start of the list. */
   reverse: boolean
+}
+
+/** The VLANs of what is tagged are told to whoever sees the trunk: the machine has to use them. */
+function subportsOf(trunk: RawBuilder<unknown>, addresses: boolean): RawBuilder<unknown> {
+  return sql`COALESCE((SELECT jsonb_agg(jsonb_build_object('port_id', sp.uuid, 'segmentation_type', 'vlan',
+      'segmentation_id', v.vlan) ${addresses ? sql`|| jsonb_build_object('mac_address', sp.mac_address)` : sql``}
+      ORDER BY v.vlan)
+    FROM trunk_subports s JOIN network_ports sp ON sp.uuid = s.port_uuid
+    JOIN networks n ON n.uuid = sp.network_uuid JOIN vlans v ON v.id = n.vlan_id
+    WHERE s.trunk_uuid = ${trunk}), '[]')`
 }
 
 /** What each collection is read from; `seq` is the order of making. */
@@ -49,18 +59,38 @@ const sources: Record<Collection, RawBuilder<unknown>> = {
       (SELECT n.project_id FROM networks n WHERE n.uuid = p.network_uuid) AS network_project,
       -- Live once every switch port of it has been read back to be in its network.
       CASE WHEN p.admin_state_up AND COALESCE((
-          SELECT bool_and(l.verified_generation = l.generation AND l.wanted ->> 'network' = p.network_uuid::text)
+          SELECT bool_and(l.verified_generation = l.generation AND (l.wanted ->> 'network' = p.network_uuid::text
+            OR l.wanted @> jsonb_build_object('tagged', jsonb_build_array(jsonb_build_object('network', p.network_uuid)))))
           FROM ports i LEFT JOIN portgroups g ON g.uuid = i.portgroup_uuid
           JOIN switch_links l ON l.port_uuid = i.uuid
-          WHERE i.node_uuid::text = p.binding_host_id
-            AND COALESCE(g.internal_info ->> 'tenant_vif_port_id', i.internal_info ->> 'tenant_vif_port_id') = p.uuid::text
-        ), false) THEN 'ACTIVE' ELSE 'DOWN' END AS status
-    FROM network_ports p`,
+          WHERE i.node_uuid::text = vif.binding_host_id
+            AND COALESCE(g.internal_info ->> 'tenant_vif_port_id', i.internal_info ->> 'tenant_vif_port_id') = vif.uuid::text
+        ), false) THEN 'ACTIVE' ELSE 'DOWN' END AS status,
+      (SELECT jsonb_build_object('trunk_id', t.uuid, 'sub_ports', ${subportsOf(sql`t.uuid`, true)})
+        FROM trunks t WHERE t.port_uuid = p.uuid) AS trunk_details
+    FROM network_ports p
+    -- What is on a trunk is where its parent port is.
+    LEFT JOIN trunk_subports on_trunk ON on_trunk.port_uuid = p.uuid
+    LEFT JOIN trunks trunk ON trunk.uuid = on_trunk.trunk_uuid
+    JOIN network_ports vif ON vif.uuid = COALESCE(trunk.port_uuid, p.uuid)`,
   subnets: sql`
     SELECT s.id AS seq, s.uuid AS id, s.name, s.description, s.project_id, s.network_uuid AS network_id,
       s.cidr::text AS cidr, family(s.cidr) AS ip_version, s.gateway_ip, s.enable_dhcp, s.allocation_pools,
       s.dns_nameservers, s.host_routes, s.tags, s.created_at, s.updated_at, s.revision AS revision_number
     FROM subnets s`,
+  trunks: sql`
+    SELECT t.id AS seq, t.uuid AS id, t.name, t.description, t.project_id, t.port_uuid AS port_id,
+      t.admin_state_up, t.tags, t.created_at, t.updated_at, t.revision AS revision_number,
+      ${subportsOf(sql`t.uuid`, false)} AS sub_ports,
+      -- Neutron's ACTIVE: the parent port is bound, and its switch ports have what is wanted of them.
+      CASE WHEN t.admin_state_up AND COALESCE((
+          SELECT bool_and(l.verified_generation = l.generation AND l.wanted ->> 'mode' <> 'idle')
+          FROM ports i LEFT JOIN portgroups g ON g.uuid = i.portgroup_uuid
+          JOIN switch_links l ON l.port_uuid = i.uuid
+          WHERE i.node_uuid::text = p.binding_host_id
+            AND COALESCE(g.internal_info ->> 'tenant_vif_port_id', i.internal_info ->> 'tenant_vif_port_id') = p.uuid::text
+        ), false) THEN 'ACTIVE' ELSE 'DOWN' END AS status
+    FROM trunks t JOIN network_ports p ON p.uuid = t.port_uuid`,
   'rbac-policies': sql`
     SELECT b.id AS seq, b.uuid AS id, '' AS name, b.project_id, 'network'::text AS object_type,
       b.network_uuid AS object_id, b.action, b.target_project AS target_tenant,
@@ -76,6 +106,8 @@ const visibleTo: Record<Collection, (projectId: string) => RawBuilder<boolean>> 
   networks: (projectId) => sql`(r.project_id = ${projectId} OR ${sharedNetwork(sql`r.id`, projectId)})`,
   // Whose network it is sees who is in it.
   ports: (projectId) => sql`(r.project_id = ${projectId} OR r.network_project = ${projectId})`,
+  // Not whose network it is: what else is on the same cable is not theirs to know.
+  trunks: (projectId) => sql`r.project_id = ${projectId}`,
   subnets: (projectId) => sharedNetwork(sql`r.network_id`, projectId),
   'rbac-policies': (projectId) => sql`(r.project_id = ${projectId} OR r.network_project = ${projectId})`,
 }
@@ -128,8 +160,18 @@ export async function findNeutron(
   visible: Visible,
   id: string,
 ): Promise<NeutronRow | undefined> {
+  return (await findEachNeutron(db, collection, visible, [id]))[0]
+}
+
+/** The rows of these ids that somebody sees, in any order. */
+export async function findEachNeutron(
+  db: Db,
+  collection: Collection,
+  visible: Visible,
+  ids: readonly string[],
+): Promise<NeutronRow[]> {
   const { rows } = await sql<NeutronRow>`
     SELECT r.* FROM (${sources[collection]}) AS r
-    WHERE r.id = ${id} AND ${predicate(collection, visible)}`.execute(db)
-  return rows[0]
+    WHERE r.id = ANY (${[...ids]}::uuid[]) AND ${predicate(collection, visible)}`.execute(db)
+  return rows
 }

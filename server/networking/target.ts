@@ -89,8 +89,9 @@ export function intentOf(row: Switch, link: Link, lag: LagNumbers | undefined): 
   if (wanted.mode === 'idle')
     return { mode: 'idle', quarantine: row.quarantine_vlan, stpEdge: false, description: 'leasehold: idle' }
   return {
-    mode: 'access',
-    vlan: wanted.vlan,
+    ...(wanted.tagged === undefined
+      ? { mode: 'access', vlan: wanted.vlan }
+      : { mode: 'trunk', native: wanted.vlan, tagged: wanted.tagged.map(({ vlan }) => vlan) }),
     adminUp: true,
     stpEdge: true,
     description: `leasehold: node ${nodeUuid}`,

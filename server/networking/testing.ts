@@ -14,6 +14,7 @@ export type FabricPort =
   | { mode: 'factory' }
   | { mode: 'idle'; vlan: number }
   | { mode: 'access'; vlan: number; lag?: number }
+  | { mode: 'trunk'; native: number | null; tagged: readonly number[]; lag?: number }
 
 export interface FabricSwitch {
   ports: Map<string, FabricPort>
@@ -104,7 +105,7 @@ export function createFabric(): Fabric {
         for (const { id, name } of wanted.removeVlans ?? []) {
           if (!it.vlans.has(id)) continue
           if (it.vlans.get(id) !== name) throw new FabricError('not-allowed', `VLAN ${id} is not ours`)
-          if ([...it.ports.values()].some((port) => port.mode === 'access' && port.vlan === id))
+          if ([...it.ports.values()].some((port) => port.mode !== 'idle' && vlansOf(port).includes(id)))
             throw new FabricError('not-allowed', `VLAN ${id} is in use`)
           it.vlans.delete(id)
           it.log.push(`no vlan ${id}`)
@@ -126,8 +127,8 @@ export function createFabric(): Fabric {
       for (const [address, { ports }] of switches)
         for (const [name, port] of ports) {
           if (port.mode === 'idle') continue
-          const vlan = port.mode === 'access' ? port.vlan : 'all'
-          reach.set(vlan, [...(reach.get(vlan) ?? []), `${address} ${name}`])
+          for (const vlan of vlansOf(port))
+            reach.set(vlan, [...(reach.get(vlan) ?? []), `${address} ${name}`])
         }
       return reach
     },
@@ -138,5 +139,12 @@ function stateOf(intent: PortIntent): FabricPort {
   if (intent.mode === 'idle') return { mode: 'idle', vlan: intent.quarantine }
   if (intent.mode === 'access')
     return { mode: 'access', vlan: intent.vlan, ...(intent.lag ? { lag: intent.lag.group } : {}) }
-  throw new Error('nobody asks for trunks')
+  const { native, tagged, lag } = intent
+  return { mode: 'trunk', native, tagged, ...(lag ? { lag: lag.group } : {}) }
+}
+
+const vlansOf = (port: Exclude<FabricPort, { mode: 'idle' }>): (number | 'all')[] => {
+  if (port.mode === 'factory') return ['all']
+  if (port.mode === 'access') return [port.vlan]
+  return [...(port.native === null ? [] : [port.native]), ...port.tagged]
 }

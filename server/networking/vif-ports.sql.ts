@@ -64,8 +64,9 @@ async function freePort(trx: Db, id: string, tenant: string | null): Promise<Fre
   if (!port) return undefined
   const elsewhere = await sql`
     SELECT FROM ports WHERE internal_info ->> 'tenant_vif_port_id' = ${port.uuid}
+    UNION ALL SELECT FROM trunk_subports WHERE port_uuid = ${port.uuid}
     UNION ALL SELECT FROM portgroups WHERE internal_info ->> 'tenant_vif_port_id' = ${port.uuid}`.execute(trx)
   if (elsewhere.rows.length > 0)
-    throw new LeaseholdError('conflict', `VIF ${id} is attached already; detach it first.`)
+    throw new LeaseholdError('conflict', `VIF ${id} is attached already, or on a trunk; detach it first.`)
   return port
 }

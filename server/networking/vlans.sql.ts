@@ -58,10 +58,13 @@ export async function leavingVlans(db: Db, switchId: string): Promise<LeavingVla
   const { rows } = await sql<LeavingVlan>`
     SELECT v.id, v.vlan, sv.name, v.pool_id IS NOT NULL AS ours
     FROM switch_vlans sv JOIN vlans v ON v.id = sv.vlan_id
+    CROSS JOIN LATERAL (
+      SELECT jsonb_build_object('tagged', jsonb_build_array(jsonb_build_object('vlan', v.vlan))) AS it) tagged
     WHERE sv.switch_id = ${switchId} AND v.state = 'leaving' AND NOT EXISTS (
       SELECT FROM switch_links l JOIN switch_ports p ON p.id = l.switch_port_id
       WHERE p.switch_id = sv.switch_id AND (l.generation > l.verified_generation
-        OR (l.wanted ->> 'vlan')::int = v.vlan OR (l.verified ->> 'vlan')::int = v.vlan))
+        OR (l.wanted ->> 'vlan')::int = v.vlan OR (l.verified ->> 'vlan')::int = v.vlan
+        OR l.wanted @> tagged.it OR l.verified @> tagged.it))
     ORDER BY v.id`.execute(db)
   return rows
 }

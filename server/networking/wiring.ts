@@ -253,7 +253,7 @@ async function checkPlaces(db: Db, node: Node, role: NetworkRole): Promise<void>
   if (role === 'idle') return
   const links = await linksOfNode(db, node.uuid)
   const wired = (port: string) =>
-    links.some(({ port_uuid, wanted }) => port_uuid === port && wanted.mode === 'access')
+    links.some(({ port_uuid, wanted }) => port_uuid === port && wanted.mode !== 'idle')
   if (role === 'tenant') {
     const { ports, vifs } = await placesOf(db, node.uuid)
     for (const { kind, uuid, vif } of vifs) {
@@ -269,7 +269,7 @@ async function checkPlaces(db: Db, node: Node, role: NetworkRole): Promise<void>
     }
     return
   }
-  if ((await hasNetwork(db, role)) && !links.some(({ wanted }) => wanted.mode === 'access'))
+  if ((await hasNetwork(db, role)) && !links.some(({ wanted }) => wanted.mode !== 'idle'))
     throw new LeaseholdError(
       'invalid',
       `No port of node ${node.uuid} can be put into the network for ${role}: none with pxe_enabled has a local_link_connection that names a switch port which is listed for its owner.`,

@@ -132,6 +132,16 @@ export interface NeutronPortsTable {
   error: string | null
 }
 
+export interface TrunksTable extends Named {
+  port_uuid: string
+  admin_state_up: Defaulted<boolean>
+}
+
+export interface TrunkSubportsTable {
+  port_uuid: string
+  trunk_uuid: string
+}
+
 export type NetworkRole = 'idle' | 'provisioning' | 'cleaning' | 'rescuing' | 'tenant'
 
 export interface NodeNetworkingTable {
@@ -148,9 +158,12 @@ export interface NetworkRolesTable {
 export type WantedLink =
   | { mode: 'idle' }
   | {
-      mode: 'access'
+      mode: 'access' | 'trunk'
+      /** Whose frames have no tag. */
       vlan: number
       network: string
+      /** Of a trunk: what is tagged. */
+      tagged?: { vlan: number; network: string }[]
       /** The node's port group whose ports work as one. */
       lag?: { group: string; protocol: 'lacp' | 'static' }
     }

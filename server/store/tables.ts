@@ -22,6 +22,8 @@ import type {
   SwitchLinksTable,
   SwitchPortsTable,
   SwitchVlansTable,
+  TrunkSubportsTable,
+  TrunksTable,
   VlanPoolsTable,
   VlansTable,
 } from './networking.ts'
@@ -391,6 +393,8 @@ export interface Database {
   application_credentials: ApplicationCredentialsTable
   subnets: SubnetsTable
   switch_lags: SwitchLagsTable
+  trunks: TrunksTable
+  trunk_subports: TrunkSubportsTable
   switch_links: SwitchLinksTable
   switch_ports: SwitchPortsTable
   switch_vlans: SwitchVlansTable

@@ -99,6 +99,40 @@ describe('a lessee', () => {
   })
 })
 
+describe('trunks', () => {
+  it('are made, shown, changed and deleted, and tag what they carry as its network is tagged', async () => {
+    for (const each of ['red', 'green', 'blue']) {
+      await demo.lessee.run(`network create ${each}`)
+      await demo.lessee.run(`port create ${each}-port --network ${each}`)
+    }
+    const line = 'network trunk create cable --parent-port red-port'
+    expect(
+      await refused(
+        demo.lessee,
+        `${line} --subport port=green-port,segmentation-type=vlan,segmentation-id=7`,
+      ),
+    ).toMatch(/must be "inherit"/)
+    const made = await printed(demo.lessee, `${line} --subport port=green-port,segmentation-type=inherit`)
+    expect(made).toMatchObject({ name: 'cable', project_id: demo.projects.lessee })
+    expect(made.sub_ports).toHaveLength(1)
+    expect(names(await printed(demo.lessee, 'network trunk list'))).toEqual(['cable'])
+    expect(await printed(demo.stranger, 'network trunk list')).toEqual([])
+    expect(await refused(demo.stranger, 'network trunk show cable')).toMatch(/No Trunk found for cable/i)
+    await demo.lessee.run(
+      'network trunk set cable --subport port=blue-port,segmentation-type=inherit --description mine',
+    )
+    expect(await printed(demo.lessee, 'network subport list --trunk cable')).toHaveLength(2)
+    const details = (await printed(demo.lessee, 'port show red-port')).trunk_details
+    expect(details.sub_ports).toHaveLength(2)
+    await demo.lessee.run('network trunk unset cable --subport blue-port')
+    expect((await printed(demo.lessee, 'network trunk show cable')).sub_ports).toEqual(made.sub_ports)
+    expect(await refused(demo.lessee, 'port delete green-port')).toMatch(/is on trunk/)
+    await demo.lessee.run('network trunk delete cable')
+    await demo.lessee.run('port delete red-port green-port blue-port')
+    await demo.lessee.run('network delete red green blue')
+  })
+})
+
 describe('the operator', () => {
   it('makes public networks with VLANs of its choice, and sees everybody’s', async () => {
     await demo.lessee.run('network create theirs')

@@ -66,7 +66,9 @@ const showBinding = ({ vif, written, error }: NodeBinding, whole: boolean): Reco
 
 /** Which VLAN a network has is the operator's to know. */
 const withoutVlan = (wanted: NodeLink['wanted']): Record<string, unknown> =>
-  wanted.mode === 'idle' ? wanted : { ...wanted, vlan: undefined }
+  wanted.mode === 'idle'
+    ? wanted
+    : { ...wanted, vlan: undefined, tagged: wanted.tagged?.map(({ network }) => ({ network })) }
 
 /**
  * Whether the caller may use the port or network that it wants to attach to a node with switched networks. Whether

@@ -13,7 +13,8 @@ beforeAll(async () => {
   const neutron = neutronOf(api)
   const network = await neutron.network('system-admin')
   const port = await neutron.port('system-admin', network.id)
-  ids = { networks: network.id, ports: port.id }
+  const trunk = await neutron.as('system-admin', 'POST', '/trunks', { trunk: { port_id: port.id } })
+  ids = { networks: network.id, ports: port.id, trunks: trunk.body.trunk.id }
 })
 afterAll(() => api.close())
 
@@ -62,6 +63,8 @@ const words = [
   'gateway_ip',
   'target_tenant',
   'object_id',
+  'port_id',
+  'sub_ports',
   'action',
   'nonesuch',
   '__proto__',

@@ -13,12 +13,13 @@ import { answerError } from './errors.ts'
 import { networkRoutes } from './networks.ts'
 import { portRoutes } from './ports.ts'
 import { rbacRoutes } from './rbac.ts'
-import { network, port, type Resource, rbacPolicy, subnet } from './resources.ts'
+import { network, port, type Resource, rbacPolicy, subnet, trunk } from './resources.ts'
 import { answer, answerList, type Route, registerRoutes } from './routes.ts'
 import { subnetRoutes } from './subnets.ts'
 import { tagRoutes } from './tags.ts'
+import { trunkRoutes } from './trunks.ts'
 
-const resources: readonly Resource[] = [network, port, subnet, rbacPolicy]
+const resources: readonly Resource[] = [network, port, subnet, rbacPolicy, trunk]
 
 const readRoutes: readonly Route[] = resources.flatMap((resource): Route[] => [
   {
@@ -42,6 +43,7 @@ export const neutronRoutes: readonly Route[] = [
   ...portRoutes,
   ...subnetRoutes,
   ...rbacRoutes,
+  ...trunkRoutes,
   ...tagRoutes,
   {
     method: 'GET',
@@ -83,6 +85,8 @@ const extensions = [
   ['standard-attr-revisions', 'Resource revision numbers'],
   ['standard-attr-tag', 'Tag support for resources with standard attribute'],
   ['standard-attr-timestamp', 'Resource timestamps'],
+  ['trunk', 'Trunk Extension'],
+  ['trunk-details', 'Trunk port details'],
 ].map(([alias, name]) => ({
   alias,
   name,

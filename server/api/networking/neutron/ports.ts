@@ -1,7 +1,8 @@
 /** Ports of networks: what is attached to a node as a VIF. */
 import { type Static, Type } from 'typebox'
-import { changePort, deletePort, insertPort } from '../../../networking/index.ts'
+import { changePort, deletePort, deletePortOffTrunks, insertPort } from '../../../networking/index.ts'
 import { normalMac, normalUuid } from '../../baremetal/identifiers.ts'
+import { denied } from './errors.ts'
 import { network, port as resource } from './resources.ts'
 import {
   allows,
@@ -73,11 +74,13 @@ export const portRoutes: readonly Route[] = [
     ok: 204,
     handler: async (call) => {
       const row = await rowFor(call, resource, call.params.id as string)
+      const mine = allows(call, 'leasehold:network_port:delete', row)
       const networkOwner = { project_id: row.network_project as string | null }
       // As in Neutron: a network's project puts guests out of it, or it could never take back what it has shared.
-      if (!allows(call, 'leasehold:network_port:delete', networkOwner))
-        requireRule(call, 'leasehold:network_port:delete', row)
-      await deletePort(call.deps.db, row.id)
+      if (!mine && !allows(call, 'leasehold:network_port:delete', networkOwner))
+        throw denied('leasehold:network_port:delete')
+      // They need not take it off a trunk first, which they do not see.
+      await (mine ? deletePortOffTrunks : deletePort)(call.deps.db, row.id)
     },
   },
 ]

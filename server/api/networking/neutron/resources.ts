@@ -22,6 +22,8 @@ interface Attribute {
   filter?: (text: string) => unknown
   /** Lists may be sorted by it: it is never null. */
   sort?: true
+  /** Seen by the resource's project, and by who sees everybody's. */
+  own?: true
   /** Who sees it, and may filter by it. */
   rule?: RuleName
 }
@@ -113,6 +115,29 @@ export const port: Resource = {
       show: (row) => (row['binding:host_id'] ? 'other' : 'unbound'),
     }),
     'binding:vif_details': binding('binding:vif_details', always({})),
+    // Who sees a guest's port in a network of theirs sees no more of what the guest has.
+    trunk_details: {
+      ...is('trunk_details'),
+      show: (row) => row.trunk_details ?? undefined,
+      own: true,
+    },
+  },
+}
+
+export const trunk: Resource = {
+  name: 'trunk',
+  collection: 'trunks',
+  plural: 'trunks',
+  title: 'Trunk',
+  notFound: 'TrunkNotFound',
+  list: 'leasehold:network_port:list',
+  listAll: 'leasehold:network_port:list_all',
+  attributes: {
+    ...named,
+    port_id: key('port_id'),
+    admin_state_up: truth('admin_state_up'),
+    status: key('status'),
+    sub_ports: is('sub_ports'),
   },
 }
 

@@ -98,9 +98,13 @@ export async function ownRowFor(call: Call, resource: Resource, rule: RuleName):
 /** A resource as this caller sees it. */
 export function show(call: Call, resource: Resource, row: NeutronRow): Record<string, unknown> {
   const asked = valuesOf(call.query.fields)
+  const theirs = row.project_id === call.caller.projectId || allows(call, resource.listAll)
   return Object.fromEntries(
     Object.entries(resource.attributes)
-      .filter(([name, { rule }]) => (asked.length === 0 || asked.includes(name)) && mayShow(call, rule))
+      .filter(
+        ([name, { rule, own }]) =>
+          (asked.length === 0 || asked.includes(name)) && mayShow(call, rule) && (!own || theirs),
+      )
       .map(([name, attribute]) => [name, attribute.show(row)]),
   )
 }
