@@ -47,10 +47,6 @@ class StartError extends Error {}
 await main(process.argv.slice(2))
 
 async function main(args: readonly string[]): Promise<void> {
-  if (args[0] === 'console') {
-    const { consoleCommand } = await import('./cli/console.ts')
-    process.exit(await consoleCommand(args.slice(1), process.env))
-  }
   if (args.includes('--help') || args.includes('-h')) {
     process.stdout.write(`Usage: npm start -- [options]\n       bin/leasehold console NODE\n\n${helpText()}`)
     return

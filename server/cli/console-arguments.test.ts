@@ -30,9 +30,17 @@ it.each([
   [['a', '--offset', '-1'], /takes a number/],
   [['a', '--record'], /takes a value/],
   [['a', '--escape', 'xy'], /one character/],
+  [['a', '--force=no'], /--force takes no value/],
+  [['a', '--no-scrollback=1'], /--no-scrollback takes no value/],
   [['a', '--constructor'], /is not an option/],
 ])('%j is wrong in words', (words, why) => {
   expect(parseConsoleArguments(words)).toEqual({ kind: 'wrong', why: expect.stringMatching(why) })
+})
+
+it('lingers a day at most: a timer of months would end at once', () => {
+  expect(parseConsoleArguments(['a', '--linger', '99999999'])).toMatchObject({
+    arguments: { lingerSeconds: 86_400 },
+  })
 })
 
 it('tells how it is used', () => {

@@ -1,5 +1,13 @@
 /** The words after `leasehold console`. */
-import type { Mode } from '../console/client/index.ts'
+import {
+  type Mode,
+  modeFlags,
+  mostLingerSeconds,
+  numberOf,
+  splitFlag,
+  takesNoValue,
+  usualLingerSeconds,
+} from '../console/client/index.ts'
 
 export interface ConsoleArguments {
   node: string
@@ -37,7 +45,6 @@ Without an option you type if nobody else does. Enter ~? tells the escapes.
 Exit status: 0 left, 1 cut or not reached, 2 wrong use, 3 there is no such node, or no right to its console.
 `
 
-const modes: Readonly<Record<string, Mode>> = { '--read-only': 'read', '--take': 'take', '--force': 'force' }
 const numbers = {
   '--offset': 'offset',
   '--scrollback': 'scrollbackBytes',
@@ -53,14 +60,13 @@ export function parseConsoleArguments(words: readonly string[]): ParsedArguments
     scrollbackBytes: undefined,
     record: undefined,
     escape: '~',
-    lingerSeconds: 2,
+    lingerSeconds: usualLingerSeconds,
     cloud: undefined,
   }
   let modeBy: string | undefined
   while (left.length > 0) {
     const word = left.shift() as string
-    const at = word.startsWith('--') ? word.indexOf('=') : -1
-    const [flag, attached] = at < 0 ? [word] : [word.slice(0, at), word.slice(at + 1)]
+    const [flag, attached] = splitFlag(word)
     const value = () => attached ?? left.shift()
     if (!flag.startsWith('-')) {
       if (parsed.node !== '') return wrong(`${flag} is one node too many`)
@@ -68,15 +74,16 @@ export function parseConsoleArguments(words: readonly string[]): ParsedArguments
       continue
     }
     if (flag === '--help' || flag === '-h') return { kind: 'help' }
-    if (Object.hasOwn(modes, flag)) {
+    if (attached !== undefined && takesNoValue(flag)) return wrong(`${flag} takes no value`)
+    if (Object.hasOwn(modeFlags, flag)) {
       if (modeBy !== undefined && modeBy !== flag) return wrong(`${modeBy} and ${flag} exclude each other`)
       modeBy = flag
-      parsed.mode = modes[flag] as Mode
+      parsed.mode = modeFlags[flag] as Mode
     } else if (flag === '--no-scrollback') parsed.scrollbackBytes = 0
     else if (Object.hasOwn(numbers, flag)) {
-      const text = value() ?? ''
-      if (!/^\d{1,15}$/.test(text)) return wrong(`${flag} takes a number`)
-      parsed[numbers[flag as keyof typeof numbers]] = Number(text)
+      const number = numberOf(value())
+      if (number === undefined) return wrong(`${flag} takes a number`)
+      parsed[numbers[flag as keyof typeof numbers]] = number
     } else if (flag === '--record' || flag === '--os-cloud') {
       const text = value()
       if (!text) return wrong(`${flag} takes a value`)
@@ -87,6 +94,7 @@ export function parseConsoleArguments(words: readonly string[]): ParsedArguments
       parsed.escape = text === 'none' ? null : text
     } else return wrong(`${flag} is not an option`)
   }
+  parsed.lingerSeconds = Math.min(parsed.lingerSeconds, mostLingerSeconds)
   if (parsed.node === '') return wrong('name a node')
   return { kind: 'run', arguments: parsed }
 }

@@ -1,14 +1,12 @@
 /** `leasehold console NODE`: a terminal on a machine's serial console. */
 import { closeSync, openSync, writeSync } from 'node:fs'
-import { createNarrator, type Request } from '../console/client/index.ts'
+import { createNarrator, exitStatus, type Request } from '../console/client/index.ts'
 import { CloudError, findCloud } from './clouds.ts'
 import { type ConsoleArguments, consoleUsage, parseConsoleArguments } from './console-arguments.ts'
 import { type Link, type LinkEnd, openLink } from './console-link.ts'
 import { createEscapes, type EscapeAction, escapeHelp } from './escape.ts'
 import { access, tlsOf } from './keystone.ts'
 import { openTerminal, type Terminal } from './terminal.ts'
-
-const exitStatus = { left: 0, cut: 1, usage: 2, refused: 3 } as const
 
 /** Runs it on the process's own terminal; answers with the exit status. */
 export async function consoleCommand(

@@ -20,7 +20,6 @@ export interface Span {
 export interface Held {
   node: { uuid: string; name: string | null }
   fence: number
-  enabled: boolean
   /** Since when it has been off. */
   offAt: Date | null
   /** The span that is being written, and whether others came before it. */
@@ -46,7 +45,7 @@ export async function heldConsoles(
   nodeUuids?: readonly string[],
 ): Promise<Map<string, Held>> {
   const { rows } = await sql<HeldRow>`
-    SELECT c.node_uuid, n.name, c.fence, n.console_enabled, c.off_at, n.power_state, n.target_power_state, n.provision_state,
+    SELECT c.node_uuid, n.name, c.fence, c.off_at, n.power_state, n.target_power_state, n.provision_state,
            md5(n.driver || n.driver_info::text || (n.interfaces ->> 'console')) AS access,
            c.end_offset, c.remembered, ${journalName},
            NOT EXISTS (SELECT FROM console_spans e WHERE e.node_uuid = s.node_uuid AND e.id < s.id) AS is_first,
@@ -62,7 +61,6 @@ export async function heldConsoles(
       {
         node: { uuid: row.node_uuid, name: row.name },
         fence: Number(row.fence),
-        enabled: row.console_enabled,
         offAt: row.off_at,
         span: spanOf(row),
         isFirst: row.is_first,
@@ -268,7 +266,6 @@ interface HeldRow extends SpanRow {
   node_uuid: string
   name: string | null
   fence: string
-  console_enabled: boolean
   off_at: Date | null
   power_state: string | null
   target_power_state: string | null

@@ -110,8 +110,8 @@ export async function attachElsewhere(
         const opened = await connect()
         if (left) return opened.close()
         return listen(opened)
-      } catch (error) {
-        if (error instanceof LeaseholdError && error.code !== 'unavailable') break
+      } catch {
+        // Nobody keeps it yet, or cannot be reached, or the database cannot: looked for again until it is late.
       }
     }
     if (left) return

@@ -2,4 +2,5 @@
 export { endingOfCode } from '../endings.ts'
 export { subprotocol } from '../protocol.ts'
 export * from '../types.ts'
+export * from './flags.ts'
 export * from './words.ts'

@@ -1,5 +1,13 @@
 /** What follows the host in `ssh NODE@HOST -- ...`: how to come in. */
-import type { AttachOptions, Mode } from '../types.ts'
+import {
+  modeFlags,
+  mostLingerSeconds,
+  numberOf,
+  splitFlag,
+  takesNoValue,
+  usualLingerSeconds,
+} from '../client/flags.ts'
+import type { AttachOptions } from '../types.ts'
 
 export interface SshOptions extends AttachOptions {
   /** Without a terminal, how long after the end of the input the machine may be silent before we leave; seconds. */
@@ -25,31 +33,24 @@ export const usage = `ssh -p PORT NODE@HOST [-- OPTION...]
 Without an option you type if nobody else does. ssh takes options before "--" as its own.
 `
 
-const modes: Readonly<Record<string, Mode>> = { '--read-only': 'read', '--take': 'take', '--force': 'force' }
-const defaultLingerSeconds = 2
-const mostLingerSeconds = 86_400
-
 /** Reads the command of an exec request; undefined is a shell's. */
 export function parseOptions(command: string | undefined): ParsedOptions {
   const words = (command ?? '').trim().split(/\s+/).filter(Boolean)
-  const options: SshOptions = { mode: 'write', lingerSeconds: defaultLingerSeconds }
+  const options: SshOptions = { mode: 'write', lingerSeconds: usualLingerSeconds }
   let modeBy: string | undefined
   while (words.length > 0) {
-    const [flag = '', attached] = splitOnce(words.shift() as string)
-    const mode = Object.hasOwn(modes, flag) ? modes[flag] : undefined
+    const [flag = '', attached] = splitFlag(words.shift() as string)
+    const mode = Object.hasOwn(modeFlags, flag) ? modeFlags[flag] : undefined
     if (flag === '--help' || flag === '-h') return { kind: 'help' }
+    if (attached !== undefined && takesNoValue(flag)) return wrong(`${flag} takes no value`)
     if (mode) {
       if (modeBy !== undefined && modeBy !== flag) return wrong(`${modeBy} and ${flag} exclude each other`)
-      if (attached !== undefined) return wrong(`${flag} takes no value`)
       modeBy = flag
       options.mode = mode
-    } else if (flag === '--no-scrollback') {
-      if (attached !== undefined) return wrong(`${flag} takes no value`)
-      options.scrollbackBytes = 0
-    } else if (flag === '--offset' || flag === '--scrollback' || flag === '--linger') {
-      const value = attached ?? words.shift()
-      const number = value !== undefined && /^\d{1,16}$/.test(value) ? Number(value) : Number.NaN
-      if (!Number.isSafeInteger(number)) return wrong(`${flag} takes a number`)
+    } else if (flag === '--no-scrollback') options.scrollbackBytes = 0
+    else if (flag === '--offset' || flag === '--scrollback' || flag === '--linger') {
+      const number = numberOf(attached ?? words.shift())
+      if (number === undefined) return wrong(`${flag} takes a number`)
       if (flag === '--offset') options.offset = number
       else if (flag === '--scrollback') options.scrollbackBytes = number
       else options.lingerSeconds = Math.min(number, mostLingerSeconds)
@@ -59,8 +60,3 @@ export function parseOptions(command: string | undefined): ParsedOptions {
 }
 
 const wrong = (why: string): ParsedOptions => ({ kind: 'wrong', why })
-
-const splitOnce = (word: string): [string, string?] => {
-  const at = word.startsWith('--') ? word.indexOf('=') : -1
-  return at < 0 ? [word] : [word.slice(0, at), word.slice(at + 1)]
-}

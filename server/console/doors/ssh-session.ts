@@ -3,13 +3,11 @@ import type { Socket } from 'node:net'
 import type { Connection, ServerChannel } from 'ssh2'
 import { LeaseholdError, messageOf } from '../../errors.ts'
 import type { Buffers } from '../buffers.ts'
+import { exitStatus } from '../client/flags.ts'
 import { createNarrator, plain } from '../client/words.ts'
 import { type Attach, type Attachment, endings, type Sink, type Visitor } from '../types.ts'
 import { parseOptions, type SshOptions, usage } from './ssh-options.ts'
 import { createOutput } from './ssh-output.ts'
-
-/** Exit statuses, as `ssh` hands them on. */
-export const exitStatus = { left: 0, cut: 1, usage: 2, refused: 3 } as const
 
 export interface SessionDeps {
   attach: Attach
