@@ -1,5 +1,10 @@
-/** A thousand consoles with a thousand watchers: memory, processor, time to come up, echo. See docs/performance.md. */
+/**
+ * A thousand consoles with a thousand watchers: memory, processor, time to come up, echo. See docs/performance.md.
+ * With `--beside` conserver and ConMan follow in the same run.
+ */
+import { spawnSync } from 'node:child_process'
 import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { percentile, short } from '../statistics.ts'
 import { forkLab } from './lab.ts'
@@ -27,6 +32,7 @@ const { values: options } = parseArgs({
     seconds: { type: 'string', default: '20' },
     /** A directory for processor profiles of the service. */
     profile: { type: 'string' },
+    beside: { type: 'boolean' },
   },
 })
 const count = Number(options.count)
@@ -124,6 +130,10 @@ try {
   for (const each of rows) console.log(`| ${each.join(' | ')} |`)
   await lab.stop().catch(() => {})
   await database.close()
+  if (options.beside)
+    spawnSync(process.execPath, [join(import.meta.dirname, 'beside.ts'), '--count', options.count], {
+      stdio: 'inherit',
+    })
   process.exit()
 }
 
