@@ -1,25 +1,16 @@
 /** Keeps the consoles that are this process's to keep: takes free ones, follows their nodes, gives up what it must. */
 import { randomUUID } from 'node:crypto'
-import { join } from 'node:path'
 import type { Logger } from 'pino'
 import { consoleTarget, nodeTarget, type Policy } from '../access/index.ts'
-import { createRecorder } from '../audit/index.ts'
 import type { Config } from '../config.ts'
 import { LeaseholdError } from '../errors.ts'
 import type { Hardware } from '../hardware/index.ts'
 import type { Db } from '../store/index.ts'
-import {
-  buildWalls,
-  type Held,
-  heldConsoles,
-  noteConsoles,
-  type Span,
-  tenantsOfJournals,
-} from './consoles.sql.ts'
+import { type Held, heldConsoles, noteConsoles, type Span } from './consoles.sql.ts'
 import { diskOf } from './disk.ts'
 import { type HolderLink, holdLink } from './holder-link.ts'
 import { enterHolder, giveUp, type Holder, leaveHolder, purgeHolders, takeFree } from './holders.sql.ts'
-import { journalDirectory, type Limits, readJournal, removeJournal, sweep } from './journal/index.ts'
+import { createJournals } from './journals.ts'
 import { createJudge } from './judge.ts'
 import { type Kept, keepConsole } from './kept.ts'
 import { createNodeReader } from './node-reader.ts'
@@ -27,6 +18,8 @@ import { createNoter } from './noter.ts'
 import type { RecheckDeps } from './recheck.ts'
 import { purgeTickets } from './tickets.sql.ts'
 import type { Ending, Mode, Visitor } from './types.ts'
+import { visitRecorder } from './visits.ts'
+import { createWalls } from './walls.ts'
 
 export interface KeeperDeps extends RecheckDeps {
   db: Db
@@ -72,49 +65,21 @@ const openTimeoutMs = 15_000
 export function createKeeper(deps: KeeperDeps): Keeper {
   const { db, config, hardware, policy } = deps
   const log = deps.log.child({ room: 'console' })
-  const journalRoot = join(config.data, 'consoles')
-  const limits: Limits = {
-    segmentBytes: 1024 * 1024,
-    maxBytes: config['console.journal_mb_per_node'] * 1024 * 1024,
-    maxAgeMs: config['console.journal_days'] * 86_400_000,
-  }
-  const recorder = createRecorder(db)
+  const journals = createJournals({ ...deps, log })
+  const record = visitRecorder(db, log)
   const readNode = createNodeReader(db)
   const kept = new Map<string, Kept>()
   let holder: Holder | undefined
   let link: HolderLink | undefined
   let stopping = false
   const noter = createNoter({ db, log, holder: () => holder?.id, consoles: () => kept.values() })
+  const walls = createWalls({ db, log, journals, holder: () => holder?.id, consoles: () => kept.values() })
   /** Nodes that have changed since they were last read. */
   const stale = new Set<string>()
 
   const allows = (visitor: Visitor, mode: Mode, span: Span): boolean =>
     visitor.proof.kind === 'source' ||
     policy.allows(`leasehold:console:${mode}`, visitor.caller, consoleTarget(span))
-
-  const record = (visitor: Visitor, what: string, held: Held): void => {
-    const { caller } = visitor
-    recorder
-      .record({
-        request_id: `console-${visitor.door}`,
-        user_id: caller.userId,
-        project_id: caller.projectId,
-        system_scope: caller.systemScope === 'all',
-        action: `CONSOLE ${what}`,
-        path: `/v1/nodes/${held.node.uuid}/console`,
-        target_type: 'node',
-        target_uuid: held.node.uuid,
-        node_uuid: held.node.uuid,
-        owner: held.span.owner,
-        lessee: held.span.lessee,
-        outcome: 'allowed',
-        status: 200,
-        reason: `from ${visitor.address}`,
-      })
-      .catch((error: unknown) =>
-        log.error({ err: error }, 'audit: a console’s visitor could not be recorded'),
-      )
-  }
 
   const openLine = async (
     nodeUuid: string,
@@ -142,8 +107,8 @@ export function createKeeper(deps: KeeperDeps): Keeper {
     const one = keepConsole({
       held,
       wallAt,
-      journalRoot,
-      limits,
+      journalRoot: journals.root,
+      limits: journals.limits,
       log,
       open: (...args) => openLine(held.node.uuid, ...args),
       openTimeoutMs,
@@ -156,10 +121,7 @@ export function createKeeper(deps: KeeperDeps): Keeper {
         scrollbackBytes: config['console.scrollback_kb'] * 1024,
       },
       settleMs: config['console.settle_ms'],
-      built: () =>
-        void settleWalls().catch((error: unknown) =>
-          log.warn({ err: error }, 'a wall could not be written down; tried again'),
-        ),
+      built: walls.settleSoon,
       changed: noter.soon,
       noted: noter.settled,
     })
@@ -183,39 +145,6 @@ export function createKeeper(deps: KeeperDeps): Keeper {
     return closed
   }
 
-  let settling: Promise<void> | undefined
-  /** Writes walls down, until the database has them: one statement at a time, for all that stand by then. */
-  const settleWalls = async (): Promise<void> => {
-    await settling
-    settling ??= writeWalls().finally(() => {
-      settling = undefined
-    })
-    return settling
-  }
-  const writeWalls = async (): Promise<void> => {
-    const standing = [...kept.values()].filter((one) => one.walls.size > 0)
-    if (!holder || standing.length === 0) return
-    const walls = standing.flatMap((one) =>
-      [...one.walls].map(([spanId, offset]) => ({
-        nodeUuid: one.held.node.uuid,
-        fence: one.held.fence,
-        spanId,
-        offset,
-      })),
-    )
-    const settled = await buildWalls(db, holder.id, walls)
-    for (const one of standing) for (const spanId of settled) one.wallStands(spanId)
-  }
-
-  /** Where a wall stands that was built before a process was killed, and not written down. */
-  const findWall = async (held: Held): Promise<number | undefined> => {
-    if (held.span.start !== null || held.isFirst) return undefined
-    const from = Math.max(0, held.endOffset - limits.segmentBytes)
-    for await (const entry of readJournal(journalDirectory(journalRoot, held.journal), { from }))
-      if (entry.mark?.kind === 'wall' && entry.mark.span === held.span.id) return entry.offset
-    return undefined
-  }
-
   /** Reads what is held, all or some nodes, and brings what is kept into line with it. */
   const refresh = async (nodeUuids?: readonly string[]): Promise<void> => {
     if (!holder || stopping) return
@@ -232,22 +161,14 @@ export function createKeeper(deps: KeeperDeps): Keeper {
     for (const uuid of nodeUuids ?? [...kept.keys()]) {
       const one = kept.get(uuid)
       const held = rows.get(uuid)
-      if (one && one.held.fence !== held?.fence) void drop(one, 'unavailable').then(() => forget(one.held))
+      if (one && one.held.fence !== held?.fence)
+        void drop(one, 'unavailable').then(() => journals.forget(one.held.journal))
     }
     for (const held of rows.values()) if (isOverdue(held)) void switchOff(id, held)
-    const walls = await Promise.all(fresh.map(findWall))
+    const standing = await Promise.all(fresh.map(walls.find))
     if (id !== holder?.id) return
-    for (const [index, held] of fresh.entries()) if (!kept.has(held.node.uuid)) keep(held, walls[index])
-    await settleWalls()
-  }
-  /** Removes the journal of a console that is gone with its node; elsewhere the sweep does. */
-  const forget = async ({ journal }: Held): Promise<void> => {
-    try {
-      const known = await tenantsOfJournals(db, [journal])
-      if (known.size === 0) await removeJournal(journalDirectory(journalRoot, journal))
-    } catch (error) {
-      log.warn({ err: error, journal }, 'a journal could not be removed; the sweep tries it again')
-    }
+    for (const [index, held] of fresh.entries()) if (!kept.has(held.node.uuid)) keep(held, standing[index])
+    await walls.settle()
   }
   const lingerMs = config['console.off_linger_seconds'] * 1000
   const isOverdue = ({ offAt }: Held): boolean => offAt !== null && Date.now() - offAt.getTime() > lingerMs
@@ -315,7 +236,7 @@ export function createKeeper(deps: KeeperDeps): Keeper {
       conductorGroup: config['conductor.group'],
       drivers: [...hardware.types.keys()],
       url: config['console.internal_url'] ?? reachable(url, config['conductor.host']),
-      disk: await diskOf(journalRoot),
+      disk: await diskOf(journals.root),
     }
     await enterHolder(db, entered)
     holder = entered
@@ -365,7 +286,7 @@ export function createKeeper(deps: KeeperDeps): Keeper {
   }
 
   return {
-    journalRoot,
+    journalRoot: journals.root,
     async start(url) {
       await enter(url)
       every(takeEveryMs, 'taking consoles', take)
@@ -379,7 +300,7 @@ export function createKeeper(deps: KeeperDeps): Keeper {
       every(choresEveryMs, 'tidying consoles', async () => {
         await purgeTickets(db)
         await purgeHolders(db)
-        await sweepJournals()
+        await journals.sweep()
       })
     },
     async stop() {
@@ -411,14 +332,6 @@ export function createKeeper(deps: KeeperDeps): Keeper {
       return kept.get(nodeUuid)
     },
     all: () => kept.values(),
-  }
-
-  /** Keeps the journals within their bounds, and forgets those of consoles that are gone. */
-  async function sweepJournals(): Promise<void> {
-    await sweep(journalRoot, {
-      limits: { ...limits, totalBytes: config['console.journal_mb'] * 1024 * 1024 },
-      tenants: (names) => tenantsOfJournals(db, names),
-    })
   }
 }
 

@@ -68,6 +68,7 @@ function proofOf({ request }: Call): Proof {
 export const socketBase = (call: Call): string => call.base.replace(/^http/, 'ws')
 
 const forwardedHeader = 'x-leasehold-forwarded'
+/** So soon it must begin to answer. A journal takes longer; both ends hang up on a stream that stands still. */
 const forwardMs = 30_000
 
 /**
@@ -94,11 +95,13 @@ export async function forwarded(deps: ApiDeps, call: Call, node: Pick<Node, 'uui
   const headers = Object.fromEntries(
     passed.flatMap((name) => (request.headers[name] ? [[name, String(request.headers[name])]] : [])),
   )
+  const late = new AbortController()
+  const timer = setTimeout(() => late.abort(), forwardMs)
   try {
     const answer = await fetch(`${base}${request.url}`, {
       method: request.method,
       headers: { ...headers, [forwardedHeader]: '1' },
-      signal: AbortSignal.timeout(forwardMs),
+      signal: late.signal,
     })
     call.status = answer.status
     for (const name of ['content-type', 'content-disposition']) {
@@ -115,6 +118,8 @@ export async function forwarded(deps: ApiDeps, call: Call, node: Pick<Node, 'uui
         retryAfterSeconds: 1,
       },
     )
+  } finally {
+    clearTimeout(timer)
   }
 }
 
