@@ -106,6 +106,8 @@ export async function createApp(deps: ApiDeps): Promise<FastifyInstance> {
     http: {
       headersTimeout: Math.min(60_000, requestMs),
       connectionsCheckingInterval: Math.min(5_000, requestMs / 4),
+      // Who offers another protocol (`curl --http2`) is answered in this one (RFC 9110, 7.8).
+      shouldUpgradeCallback: ({ headers }) => headers.upgrade?.toLowerCase() === 'websocket',
     },
     keepAliveTimeout: 65_000,
     genReqId: () => `req-${randomUUID()}`,

@@ -96,8 +96,8 @@ export async function attachElsewhere(
   const hear = (message: Control) => {
     if (message.type === 'hello') next = message.offset
     if (message.type === 'gap') next = message.to
-    // Whoever had the keyboard asks for it again on the next way.
-    if (message.type === 'mode' && message.mode === 'write') mode = 'take'
+    // Whoever had the keyboard asks for it again on the next way; who lost it only looks on.
+    if (message.type === 'mode') mode = message.mode === 'write' ? 'take' : 'read'
     sink.control(message)
   }
 

@@ -339,7 +339,7 @@ it('neither tokens nor tickets are in the log of requests', async () => {
 })
 
 describe('an upgrade', () => {
-  const answerTo = (method: string, target: string) =>
+  const answerTo = (method: string, target: string, protocol = 'websocket') =>
     new Promise<string>((resolve, reject) => {
       const socket = connect(Number(new URL(url).port), '127.0.0.1')
       let text = ''
@@ -349,9 +349,13 @@ describe('an upgrade', () => {
       socket.on('close', () => resolve(text))
       socket.on('error', reject)
       socket.write(
-        `${method} ${target} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n`,
+        `${method} ${target} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, close\r\nUpgrade: ${protocol}\r\n\r\n`,
       )
     })
+
+  it('to another protocol than WebSocket is not taken up: the call is answered as it stands', async () => {
+    expect(await answerTo('GET', '/healthz', 'h2c')).toMatch(/^HTTP\/1.1 200 /)
+  })
 
   it.each(['//', '///', '//?token=x', 'http://[', '/\\', '*', '/%'])(
     'to %s does not end the service',
@@ -368,7 +372,7 @@ describe('an upgrade', () => {
   })
 })
 
-it('an upgrade to something else is refused, and the API goes on', async () => {
+it('an upgrade of what is no console is refused, and the API goes on', async () => {
   await expect(watch(url, 'x', { path: '/v1/nodes', token: api.tokens['system-admin'] })).rejects.toThrow(
     'HTTP 404',
   )
