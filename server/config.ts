@@ -402,6 +402,11 @@ const options = {
     undefined,
     'the same for nodes that are rescued; they stay in their tenant’s networks when left out',
   ),
+  'networking.inspection_network': option(
+    optionalText,
+    undefined,
+    'the same for nodes that are inspected; their switch ports are left alone when left out',
+  ),
   'networking.poll_seconds': option(
     integer(1, 86_400),
     60,

@@ -1,4 +1,4 @@
-/** The operator's networks for nodes that are provisioned, cleaned and rescued: named by options, kept by UUID. */
+/** The operator's networks for nodes that are provisioned, cleaned, rescued and inspected: named by options, kept by UUID. */
 import { sql } from 'kysely'
 import type { Logger } from 'pino'
 import type { Config } from '../config.ts'
@@ -8,6 +8,7 @@ const options = {
   provisioning: 'networking.provisioning_network',
   cleaning: 'networking.cleaning_network',
   rescuing: 'networking.rescuing_network',
+  inspecting: 'networking.inspection_network',
 } as const
 
 /** Finds the networks that the options name, and derives anew what is wanted of nodes in a role that has another now. */

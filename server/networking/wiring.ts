@@ -269,7 +269,12 @@ async function checkPlaces(db: Db, node: Node, role: NetworkRole): Promise<void>
     }
     return
   }
-  if ((await hasNetwork(db, role)) && !links.some(({ wanted }) => wanted.mode !== 'idle'))
+  // What a machine is plugged into may be what its inspection is to find out.
+  if (
+    role !== 'inspecting' &&
+    (await hasNetwork(db, role)) &&
+    !links.some(({ wanted }) => wanted.mode !== 'idle')
+  )
     throw new LeaseholdError(
       'invalid',
       `No port of node ${node.uuid} can be put into the network for ${role}: none with pxe_enabled has a local_link_connection that names a switch port which is listed for its owner.`,

@@ -32,5 +32,6 @@ const titles: Record<NetworkRole, string> = {
   provisioning: 'Provisioning network',
   cleaning: 'Cleaning network',
   rescuing: 'Rescue network',
+  inspecting: 'Inspection network',
   tenant: 'Networks of its tenant',
 }

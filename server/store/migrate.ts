@@ -19,6 +19,7 @@ import * as handover from './migrations/0015_handover.ts'
 import * as consoleJournals from './migrations/0016_console_journals.ts'
 import * as neutron from './migrations/0017_neutron.ts'
 import * as trunks from './migrations/0018_trunks.ts'
+import * as inspectionNetwork from './migrations/0019_inspection_network.ts'
 import type { Database } from './tables.ts'
 
 /** Every migration, by name, in order. A migration that has been released is never edited. */
@@ -41,6 +42,7 @@ const migrations: Record<string, Migration> = {
   '0016_console_journals': consoleJournals,
   '0017_neutron': neutron,
   '0018_trunks': trunks,
+  '0019_inspection_network': inspectionNetwork,
 }
 
 /** Applies what is missing. @throws the first migration's error, after which nothing of it is kept. */

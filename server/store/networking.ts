@@ -142,7 +142,7 @@ export interface TrunkSubportsTable {
   trunk_uuid: string
 }
 
-export type NetworkRole = 'idle' | 'provisioning' | 'cleaning' | 'rescuing' | 'tenant'
+export type NetworkRole = 'idle' | 'provisioning' | 'cleaning' | 'rescuing' | 'inspecting' | 'tenant'
 
 export interface NodeNetworkingTable {
   node_uuid: string

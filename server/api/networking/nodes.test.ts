@@ -426,6 +426,52 @@ describe('the operator', () => {
     expect((await networking(node.uuid)).links).toEqual([])
   })
 
+  it('says in which network nodes are inspected, as long as that takes', async () => {
+    const network = await neutron.network('system-admin', { name: 'inspection' })
+    const vlan = await vlanOf(network.id)
+    const option = 'networking.inspection_network'
+    Object.assign(api.deps.config, { [option]: 'inspection' })
+    const known = async () =>
+      (await api.db.selectFrom('network_roles').selectAll().execute()).some(
+        ({ role }) => role === 'inspecting',
+      )
+    await until('the role is known', known, 30_000)
+    const node = await machine(1, { driver_info: { fake_wait: 'inspect.inspect' } })
+    await api.db
+      .updateTable('nodes')
+      .set({ provision_state: 'manageable' })
+      .where('uuid', '=', node.uuid)
+      .execute()
+    const inspect = () => admin('PUT', `/nodes/${node.uuid}/states/provision`, { target: 'inspect' })
+    await inspect()
+    await api.settled(node.uuid, 'inspect wait')
+    expect(is(node.name)).toEqual({ mode: 'access', vlan })
+    const body = { inventory: { interfaces: [{ name: 'eth0', mac_address: '02:00:00:00:09:01' }] } }
+    const answer = await api.as(null, 'POST', `/v1/continue_inspection?node_uuid=${node.uuid}`, body)
+    expect(answer.status).toBe(202)
+    await api.settled(node.uuid, 'manageable')
+    expect(is(node.name)).toEqual({ mode: 'idle', vlan: 999 })
+
+    await inspect()
+    await api.settled(node.uuid, 'inspect wait')
+    expect(is(node.name)).toEqual({ mode: 'access', vlan })
+    await admin('PUT', `/nodes/${node.uuid}/states/provision`, { target: 'abort' })
+    await api.settled(node.uuid, 'inspect failed')
+    await becomes(node.name, 'idle')
+
+    // One whose switch port is not known yet is inspected all the same: that may tell.
+    const { uuid } = await api.node({ network_interface: 'switch' })
+    await api.db
+      .updateTable('nodes')
+      .set({ provision_state: 'manageable' })
+      .where('uuid', '=', uuid)
+      .execute()
+    await admin('PUT', `/nodes/${uuid}/states/provision`, { target: 'inspect' })
+    await api.settled(uuid, 'manageable')
+    Object.assign(api.deps.config, { [option]: undefined })
+    await until('the role is gone', async () => !(await known()), 30_000)
+  })
+
   it('says in which networks nodes are provisioned and cleaned', async () => {
     const network = await neutron.network('system-admin', { name: 'provisioning' })
     const vlan = await vlanOf(network.id)
