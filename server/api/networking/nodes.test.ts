@@ -459,15 +459,52 @@ describe('the operator', () => {
     await api.settled(node.uuid, 'inspect failed')
     await becomes(node.name, 'idle')
 
-    // One whose switch port is not known yet is inspected all the same: that may tell.
-    const { uuid } = await api.node({ network_interface: 'switch' })
+    // One whose switch port is not known yet is inspected all the same: that tells.
+    const { uuid } = await api.node({
+      network_interface: 'switch',
+      driver_info: { fake_wait: 'inspect.inspect' },
+    })
+    const said = { switch_id: '02:00:00:00:00:aa', port_id: 'Eth9' }
+    const [unknown, known_] = ['02:00:00:00:09:02', '02:00:00:00:09:03']
+    await admin('POST', '/ports', { node_uuid: uuid, address: unknown })
+    await admin('POST', '/ports', { node_uuid: uuid, address: known_, local_link_connection: said })
     await api.db
       .updateTable('nodes')
       .set({ provision_state: 'manageable' })
       .where('uuid', '=', uuid)
       .execute()
     await admin('PUT', `/nodes/${uuid}/states/provision`, { target: 'inspect' })
+    await api.settled(uuid, 'inspect wait')
+    const name = `Eth${++used}`
+    const tlvs = [
+      [1, '040200000000ff'],
+      [2, `05${Buffer.from(name).toString('hex')}`],
+    ]
+    const frames = {
+      inventory: {
+        interfaces: [
+          { name: 'eth0', mac_address: unknown },
+          { name: 'eth1', mac_address: known_, lldp: tlvs },
+          // No port of the node's.
+          { name: 'eth2', mac_address: '02:00:00:00:09:04', lldp: tlvs },
+        ],
+      },
+      lldp_raw: { eth0: tlvs },
+    }
+    const path = `/v1/continue_inspection?node_uuid=${uuid}`
+    expect((await api.as(null, 'POST', path, frames)).status).toBe(202)
     await api.settled(uuid, 'manageable')
+    const links = await api.db
+      .selectFrom('ports')
+      .select(['address', 'local_link_connection as link'])
+      .where('node_uuid', '=', uuid)
+      .orderBy('address')
+      .execute()
+    expect(links).toEqual([
+      { address: unknown, link: { switch_id: '02:00:00:00:00:ff', port_id: name } },
+      { address: known_, link: said },
+    ])
+    await becomes(name, 'idle')
     Object.assign(api.deps.config, { [option]: undefined })
     await until('the role is gone', async () => !(await known()), 30_000)
   })

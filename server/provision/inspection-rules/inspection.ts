@@ -4,6 +4,7 @@ import { LeaseholdError } from '../../errors.ts'
 import type { Node } from '../../hardware/index.ts'
 import { inspectionRulesOf } from '../../inventory/index.ts'
 import type { Db } from '../../store/index.ts'
+import { neighboursOf, noteNeighbours } from '../neighbours.ts'
 import type { NodeChanges } from '../nodes.sql.ts'
 import type { Run } from '../run.ts'
 import { applyInspectionRules, type RuleChanges } from './apply.ts'
@@ -32,12 +33,15 @@ export interface Inspection {
 export async function inspectionOf(run: Run, findings: Findings): Promise<Inspection> {
   const node = { ...run.node, properties: { ...run.node.properties, ...findings.properties } }
   const found: NodeChanges = { properties: JSON.stringify(node.properties) }
+  const stored = findings.inventory || !run.work.outcome ? undefined : await storedInventory(run)
+  const { inventory = {}, pluginData = {} } = stored ?? findings
+  const neighbours = neighboursOf(inventory, pluginData)
+  if (neighbours.length > 0)
+    await run.effect('Switch ports by LLDP', () => noteNeighbours(run.db, run.node, neighbours))
   const rules = await inspectionRulesOf(run.db, 'main')
   if (rules.length === 0) return { changes: found, pluginData: { ...findings.pluginData } }
   const applied = await run.effect('Inspection rules', async () => {
     const ports = await run.db.selectFrom('ports').selectAll().where('node_uuid', '=', node.uuid).execute()
-    const stored = findings.inventory || !run.work.outcome ? undefined : await storedInventory(run)
-    const { inventory = {}, pluginData = {} } = stored ?? findings
     const changes = applyInspectionRules(rules, { node, ports, inventory, pluginData })
     await write(run.db, run.node, changes, stored !== undefined)
     for (const { level, message } of changes.log)
