@@ -281,14 +281,20 @@ export function watch(
       ...(options.origin === undefined ? {} : { origin: options.origin }),
     },
   )
-  const parts: Buffer[] = []
+  // Looked at every few milliseconds while megabytes come: grown, not put together anew each time.
+  let store = Buffer.alloc(64 * 1024)
+  let length = 0
+  const bytes = () => store.subarray(0, length)
   const controls: Control[] = []
   let closed: { code: number; reason: string } | undefined
   let offset = 0
   socket.on('message', (data: RawData, isBinary: boolean) => {
     if (isBinary) {
-      parts.push(data as Buffer)
-      offset += (data as Buffer).length
+      const piece = data as Buffer
+      if (length + piece.length > store.length) store = Buffer.concat([bytes()], 2 * (length + piece.length))
+      piece.copy(store, length)
+      length += piece.length
+      offset += piece.length
       return
     }
     const control = JSON.parse(data.toString()) as Control
@@ -301,10 +307,10 @@ export function watch(
   })
   const watcher: TestWatcher = {
     get bytes() {
-      return Buffer.concat(parts)
+      return bytes()
     },
     get text() {
-      return Buffer.concat(parts).toString('latin1')
+      return bytes().toString('latin1')
     },
     controls,
     get closed() {

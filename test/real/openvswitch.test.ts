@@ -9,6 +9,7 @@ import { type RealOvs, startRealOvs } from './ovs.ts'
 conform('openvswitch against Open vSwitch', {
   start: () => startRealOvs(),
   dirt: ['factory', 'trunk-all', 'stale'],
+  parks: true,
   passwords: false,
 })
 

@@ -9,7 +9,13 @@ import { jsonStream } from '../../packages/switches/transports/json-stream.ts'
 type Op = Parameters<typeof saidOf>[0]
 type Message = { id: number; method?: string; params?: unknown[]; result?: unknown }
 
-export async function startOvsProxy(socketPath: string, faults: Faults, counts: Counts) {
+/** `seen`: resolves when the test sees what the database has by now; before that no answer gets to the client. */
+export async function startOvsProxy(
+  socketPath: string,
+  faults: Faults,
+  counts: Counts,
+  seen: () => Promise<unknown>,
+) {
   const { cert, key, sha256 } = selfSigned()
   const sockets = new Set<Socket>()
   const server = tls.createServer({ cert, key }, (client) => {
@@ -30,12 +36,14 @@ export async function startOvsProxy(socketPath: string, faults: Faults, counts: 
       for (const message of fromClient(chunk.toString('utf8')) as Message[]) forward(message)
     })
     const fromServer = jsonStream()
+    let answering: Promise<unknown> = Promise.resolve()
     upstream.on('data', (chunk) => {
       for (const message of fromServer(chunk.toString('utf8')) as Message[]) {
         for (const place of taken.get(message.id) ?? [])
           (message.result as unknown[]).splice(place, 0, { count: 1 })
         taken.delete(message.id)
-        client.write(JSON.stringify(message))
+        if (message.result !== undefined) answering = answering.then(seen)
+        answering = answering.then(() => client.write(JSON.stringify(message))).catch(() => client.destroy())
       }
     })
 

@@ -79,7 +79,7 @@ export async function startRealOvs(count = 6): Promise<RealOvs> {
   const faults: Faults = {}
   const counts: Counts = { logins: 0, writes: 0, saves: 0 }
   const view = await watchDatabase(socket)
-  const proxy = await startOvsProxy(socket, faults, counts)
+  const proxy = await startOvsProxy(socket, faults, counts, view.catchUp)
 
   const readFrames = async (port: string) => frames(await readFile(pcap(port)).catch(() => Buffer.alloc(0)))
   return {
@@ -217,6 +217,8 @@ async function watchDatabase(path: string) {
         }
       })
     },
+    /** The server tells of changes before it answers this. */
+    catchUp: () => rpc.call('echo', [], 10_000),
     close: () => rpc.close('closed'),
   }
 }
