@@ -10,6 +10,7 @@ import {
   startCatalyst,
   startCumulus,
   startNexus,
+  startOpenconfig,
   startOs10,
   startSonic,
 } from '@leasehold/switches/testing'
@@ -51,6 +52,7 @@ const simulated: [string, () => Promise<SimulatedSwitch>][] = [
   ['OS10 over SSH', () => startOs10()],
   ['SONiC over SSH', () => startSonic()],
   ['Cumulus over NVUE', () => startCumulus()],
+  ['OpenConfig over NETCONF', () => startOpenconfig()],
 ]
 
 describe('simulated switches, each line of theirs seen by frames', () => {
