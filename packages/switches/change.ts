@@ -7,6 +7,7 @@ import { asSwitchError, elaborate, SwitchError } from './errors.ts'
 import { journalist } from './journal.ts'
 import type { Link } from './link.ts'
 import { reverseOf } from './reverse.ts'
+import { stagesOf } from './stages.ts'
 import type { Dialect, Difference, Journal, Session, SwitchEvent, SwitchState, Target } from './types.ts'
 
 export type ChangeDeps = {
@@ -47,6 +48,14 @@ type Attempt = {
 
 function fresh(): Pick<Attempt, 'begun' | 'committed' | 'owedSince'> {
   return { begun: false, committed: false, owedSince: Number.POSITIVE_INFINITY }
+}
+
+/** @throws SwitchError 'not-verified' */
+function requireNoDifferences(left: readonly Difference[]): void {
+  if (left.length === 0) return
+  throw new SwitchError('not-verified', `the switch accepted every line, but ${describeDifferences(left)}`, {
+    differences: left,
+  })
 }
 
 /** Errors that only a refusal makes. */
@@ -96,7 +105,7 @@ export function createChanger(deps: ChangeDeps): Changer {
 
   async function write(session: Session, attempt: Attempt): Promise<void> {
     const { id, before, target } = attempt
-    const requests = dialect.render(dialect.diff(before, target), { before, id })
+    const stages = transaction?.commit || atomic ? [target] : stagesOf(before, target, dialect.lagName)
     const speak = (list: Parameters<typeof say>[2]) => say(session, dialect, list, deps.commandTimeoutMs)
     // A port on its way out of a network is never put back: should we be killed, the change is completed by the next.
     const leaving = [...target.ports.values()].some((port) => !port.adminUp)
@@ -106,21 +115,13 @@ export function createChanger(deps: ChangeDeps): Changer {
     // Not before: there would be no checkpoint, or one of somebody else's, to go back to.
     if (takenBack) await journal.note(attempt)
     attempt.begun = true
-    await speak(requests)
-    await speak(transaction?.arm?.(id) ?? [])
-    const left = differences(
-      await readState(session, dialect, deps.commandTimeoutMs),
-      target,
-      dialect.lagName,
-    )
-    if (left.length > 0)
-      throw new SwitchError(
-        'not-verified',
-        `the switch accepted every line, but ${describeDifferences(left)}`,
-        {
-          differences: left,
-        },
-      )
+    let now = before
+    for (const stage of stages) {
+      await speak(dialect.render(dialect.diff(now, stage), { before: now, id }))
+      await speak(transaction?.arm?.(id) ?? [])
+      now = await readState(session, dialect, deps.commandTimeoutMs)
+      requireNoDifferences(differences(now, stage, dialect.lagName))
+    }
     await speak(transaction?.commit?.(id) ?? [])
     attempt.committed = transaction?.commit !== undefined
     await journal.note('unsaved')

@@ -9,7 +9,7 @@ import { leftoversOf, membershipOf, type PortRow, type Rows, readRows } from './
 /**
  * `target.settings.bridge` names the bridge whose ports are switch ports. A port that is down is in a second bridge,
  * `settings.parking` or `<bridge>-idle`, that forwards nothing: OVSDB itself cannot take a link down. A port that
- * leaves a network is there for `settings.settleMs` (100) before it may enter another one.
+ * leaves a network is there for `settings.settleMs` (250) before it may enter another one.
  *
  * @throws SwitchError 'invalid'
  */
@@ -22,7 +22,7 @@ export function openvswitch(target: SwitchTarget): Dialect<OvsdbRequest, OvsdbRe
         'invalid',
         `settings.bridge and settings.parking are names of bridges, up to 15 characters; ${JSON.stringify(name)} is none`,
       )
-  const settleMs = Number(target.settings?.settleMs ?? 100)
+  const settleMs = Number(target.settings?.settleMs ?? 250)
   if (!Number.isInteger(settleMs) || settleMs < 0 || settleMs > 10_000)
     throw new SwitchError('invalid', 'settings.settleMs is a number of milliseconds, up to 10000')
   const names: Names = { bridge, parking, lagName, settleMs }

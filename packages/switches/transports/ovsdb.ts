@@ -91,7 +91,7 @@ async function sessionOf(rpc: Rpc, timeoutMs: number): Promise<Session<OvsdbRequ
         }
         // The database has it; only when the daemon says so do frames go the new way.
         if (generation !== null) await progress.reached(generation, Math.max(1, until - Date.now()))
-        await sleep(part.at(-1)?.settleMs ?? 0)
+        await pause(part.at(-1)?.settleMs ?? 0)
         undo = [...undo, ...part.flatMap((request) => request.undo ?? [])]
       }
       return replies
@@ -118,6 +118,12 @@ async function sessionOf(rpc: Rpc, timeoutMs: number): Promise<Session<OvsdbRequ
       }
     },
   }
+}
+
+/** Never less than that: a timer counts from when the event loop woke up, and may so be some milliseconds early. */
+async function pause(ms: number): Promise<void> {
+  const end = performance.now() + ms
+  for (let left = ms; left > 0; left = end - performance.now()) await sleep(left)
 }
 
 /** Requests that are a transaction together: each part but the last ends where something has to settle. */
