@@ -16,8 +16,8 @@ export function createNetworking(deps: NetworkingDeps): Networking {
     ...(upstream ? { upstream } : {}),
     async start() {
       await checkProvider(deps.db, provider)
+      await upstream?.start()
       await setRoles(deps.db, deps.config, log)
-      if (!keeper) upstream?.start()
       keeper ??= startKeeper({ ...deps, log, open: deps.open ?? openSwitch, changed: () => upstream?.wake() })
     },
     async stop() {

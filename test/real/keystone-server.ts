@@ -1,10 +1,11 @@
 /** A real Keystone for one test: in a temporary directory, on loopback, with SQLite. See install.d/keystone.sh. */
-import { type ChildProcess, execFile, spawn } from 'node:child_process'
-import { access, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
+import { type ChildProcess, execFile } from 'node:child_process'
+import { access, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { freeTcpPort } from './programs.ts'
+import { endWsgi, serveWsgi } from './wsgi.ts'
 
 const run = promisify(execFile)
 const root = join(import.meta.dirname, '../..')
@@ -28,7 +29,7 @@ export async function startKeystone(): Promise<KeystoneServer> {
     throw new Error('No Keystone to test with; install it with: test/real/install.d/keystone.sh')
   })
   const directory = await mkdtemp(join(tmpdir(), 'leasehold-keystone-'))
-  const port = await freePort()
+  const port = await freeTcpPort()
   const url = `http://127.0.0.1:${port}/v3`
   const adminPassword = 'keystone-admin'
   const configuration = await configure(directory)
@@ -43,14 +44,15 @@ export async function startKeystone(): Promise<KeystoneServer> {
 
   let child: ChildProcess | undefined
   const start = async () => {
-    child = await serve(configuration, port, join(directory, 'keystone.log'))
+    child = await serveWsgi({
+      python,
+      module: 'keystone.wsgi.api',
+      port,
+      environment: { OS_KEYSTONE_CONFIG_FILES: configuration },
+      log: join(directory, 'keystone.log'),
+    })
   }
-  const stop = async () => {
-    if (!child || child.exitCode !== null) return
-    const ended = new Promise((resolve) => child?.once('exit', resolve))
-    child.kill('SIGKILL')
-    await ended
-  }
+  const stop = () => endWsgi(child)
   await start()
   return {
     url,
@@ -86,39 +88,3 @@ password_hash_rounds = 4
   )
   return file
 }
-
-async function serve(configuration: string, port: number, log: string): Promise<ChildProcess> {
-  const child = spawn(python, [join(import.meta.dirname, 'keystone-wsgi.py'), String(port)], {
-    env: { ...process.env, OS_KEYSTONE_CONFIG_FILES: configuration },
-    stdio: ['pipe', 'pipe', 'pipe'],
-  })
-  let said = ''
-  child.stderr?.on('data', (part: Buffer) => {
-    said = (said + part).slice(-4000)
-  })
-  await new Promise<void>((resolve, reject) => {
-    const late = setTimeout(() => {
-      child.kill('SIGKILL')
-    }, 60_000)
-    child.stdout?.once('data', () => {
-      clearTimeout(late)
-      resolve()
-    })
-    child.once('exit', async () => {
-      clearTimeout(late)
-      const logged = await readFile(log, 'utf8').catch(() => '')
-      reject(new Error(`Keystone did not start: ${said}\n${logged.slice(-4000)}`))
-    })
-  })
-  return child
-}
-
-const freePort = (): Promise<number> =>
-  new Promise((resolve, reject) => {
-    const probe = createServer()
-    probe.once('error', reject)
-    probe.listen(0, '127.0.0.1', () => {
-      const { port } = probe.address() as { port: number }
-      probe.close(() => resolve(port))
-    })
-  })

@@ -135,7 +135,12 @@ describe('another tenant', () => {
     expect([...neutron.ports.values()].every((port) => port['binding:host_id'] === '')).toBe(true)
     expect(is(node.name)).not.toMatchObject({ mode: 'access' })
     // No trace of them is kept.
-    expect(await api.db.selectFrom('networks').select('uuid').execute()).toEqual([{ uuid: cleaning.id }])
+    const copies = await api.db
+      .selectFrom('networks')
+      .select('uuid')
+      .where('uuid', '<>', cleaning.id)
+      .execute()
+    expect(copies).toEqual([])
   })
 
   it('shares a network, by name or with all, and no longer has the machine in it when that ends', async () => {
@@ -241,10 +246,7 @@ describe('a Neutron that does not answer', () => {
     await attached(one.uuid, first.port.id)
     await attached(two.uuid, second.port.id)
     neutron.down = true
-    expect(await attach((await machine()).uuid, lesseePort().port.id)).toMatchObject({
-      status: 503,
-      headers: { 'retry-after': '5' },
-    })
+    expect((await attach((await machine()).uuid, lesseePort().port.id)).status).toBe(503)
     expect((await detach(one.uuid, first.port.id)).status).toBe(204)
     expect(is(one.name)).toEqual({ mode: 'idle', vlan: 999 })
     await admin('PATCH', `/nodes/${two.uuid}`, [

@@ -1,5 +1,6 @@
 /** Compares copies with Neutron, in pages, and makes them what it says: what is gone there is isolated here. */
 import { isDeepStrictEqual } from 'node:util'
+import type { Config } from '../../config.ts'
 import { LeaseholdError, messageOf } from '../../errors.ts'
 import { writeAnew } from './bindings.sql.ts'
 import {
@@ -22,18 +23,36 @@ const turnMs = 1_000
 const missing = (ids: readonly string[], found: readonly { id: string }[]): string[] =>
   ids.filter((id) => !found.some((each) => each.id === id))
 
-export function startComparing({ db, config, log, neutron }: UpstreamDeps) {
-  const everySeconds = config['networking.poll_seconds']
-  const roles = (['provisioning', 'cleaning', 'rescuing'] as const).flatMap(
+const rolesOf = (config: Config): string[] =>
+  (['provisioning', 'cleaning', 'rescuing'] as const).flatMap(
     (role) => config[`networking.${role}_network`]?.toLowerCase() ?? [],
   )
-  let rolesAt = 0
+
+/** Copies the operator's networks, before a node is in them. */
+export async function fetchRoles(deps: UpstreamDeps): Promise<void> {
+  const { db, config, log, neutron } = deps
+  if ((await neutron.seesAll()) === false)
+    log.error(
+      { user: config['keystone.username'] },
+      'Neutron does not show the user of keystone.username what networks are made of: give it the roles admin and service on keystone.project',
+    )
+  const roles = rolesOf(config)
+  const known = await knownNetworks(db, roles)
+  const unknown = roles.filter((id) => !known.includes(id))
+  for (const network of await neutron.networks(unknown)) await put(deps, network)
+}
+
+export function startComparing(deps: UpstreamDeps) {
+  const { db, config, log, neutron } = deps
+  const everySeconds = config['networking.poll_seconds']
+  // They were fetched a moment ago.
+  let rolesAt = Date.now() + everySeconds * 1000
 
   const loop = repeat(log, turnMs, async (stopping) => {
     if (Date.now() >= rolesAt) {
       rolesAt = Date.now() + everySeconds * 1000
-      await fetchRoles()
-      await forgetUnused(db, roles)
+      await fetchRoles(deps)
+      await forgetUnused(db, rolesOf(config))
     }
     while (!stopping()) {
       const due = await takeDueNetworks(db, everySeconds, mostIds)
@@ -43,21 +62,9 @@ export function startComparing({ db, config, log, neutron }: UpstreamDeps) {
   })
   return { ...loop, wake: () => {} }
 
-  /** The operator's networks are copied before a node is in them. */
-  async function fetchRoles(): Promise<void> {
-    if ((await neutron.seesAll()) === false)
-      log.error(
-        { user: config['keystone.username'] },
-        'Neutron does not show the user of keystone.username what networks are made of: give it the role admin on keystone.project',
-      )
-    const known = await knownNetworks(db, roles)
-    const unknown = roles.filter((id) => !known.includes(id))
-    for (const network of await neutron.networks(unknown)) await put(network)
-  }
-
   async function compare(ids: readonly string[]): Promise<void> {
     const networks = await neutron.networks(ids)
-    for (const network of networks) await put(network)
+    for (const network of networks) await put(deps, network)
     for (const id of await gone(missing(ids, networks), neutron.networks)) {
       log.warn({ network: id }, 'a network is gone from Neutron: whatever was in it is isolated')
       await dropNetwork(db, id)
@@ -92,20 +99,6 @@ export function startComparing({ db, config, log, neutron }: UpstreamDeps) {
     return []
   }
 
-  async function put({ segment, ...network }: UpstreamNetwork): Promise<void> {
-    try {
-      if (!segment) throw new LeaseholdError('invalid', 'it is no VLAN any more')
-      await db.transaction().execute((trx) => putNetwork(trx, { ...network, segment }, everySeconds))
-    } catch (error) {
-      if (!(error instanceof LeaseholdError)) throw error
-      log.error(
-        { network: network.id, segment, reason: messageOf(error) },
-        'a network can not be had as Neutron has it: whatever is in it is isolated',
-      )
-      await isolateNetwork(db, network.id)
-    }
-  }
-
   async function comparePort(copy: PortCopy | undefined, port: UpstreamPort): Promise<void> {
     if (!copy) return
     await setPortUp(db, copy.id, port.up)
@@ -117,5 +110,24 @@ export function startComparing({ db, config, log, neutron }: UpstreamDeps) {
     const repair = config['networking.repair_drift']
     log.warn({ port: copy.id, node: copy.host, found: port.host, repair }, 'a binding was changed in Neutron')
     if (repair) await writeAnew(db, copy.id)
+  }
+}
+
+/** Makes a network's copy what Neutron says; what can not be had so is isolated until it can. */
+async function put(
+  { db, config, log }: UpstreamDeps,
+  { segment, ...network }: UpstreamNetwork,
+): Promise<void> {
+  try {
+    if (!segment) throw new LeaseholdError('invalid', 'it is no VLAN')
+    const everySeconds = config['networking.poll_seconds']
+    await db.transaction().execute((trx) => putNetwork(trx, { ...network, segment }, everySeconds))
+  } catch (error) {
+    if (!(error instanceof LeaseholdError)) throw error
+    log.error(
+      { network: network.id, segment, reason: messageOf(error) },
+      'a network can not be had as Neutron has it: whatever is in it is isolated',
+    )
+    await isolateNetwork(db, network.id)
   }
 }

@@ -8,7 +8,7 @@ import { createServiceSession } from '../../access/index.ts'
 import { type Config, ConfigError } from '../../config.ts'
 import { LeaseholdError, messageOf } from '../../errors.ts'
 import type { Db } from '../../store/index.ts'
-import { startComparing } from './compare.ts'
+import { fetchRoles, startComparing } from './compare.ts'
 import { countForeign, putNetwork, putPort } from './copies.sql.ts'
 import { createNeutronClient, type UpstreamNetwork, type UpstreamPort } from './neutron.ts'
 import { startWriting } from './write.ts'
@@ -35,8 +35,8 @@ export interface Upstream {
    * @throws LeaseholdError 'unavailable'.
    */
   projectOf(token: string, portId: string): Promise<string | null | undefined>
-  /** Begins to write back and to compare. */
-  start(): void
+  /** Begins to write back and to compare, once the operator's networks are known or Neutron has not answered. */
+  start(): Promise<void>
   /** Looks for what is to be written back now. */
   wake(): void
   stop(): Promise<void>
@@ -61,7 +61,6 @@ export function createUpstream({ db, config, log }: { db: Db; config: Config; lo
       log.error({ reason: messageOf(error) }, 'Neutron could not be asked')
       throw new LeaseholdError('unavailable', 'Neutron does not answer as it should now; try again later.', {
         cause: error,
-        retryAfterSeconds: 5,
       })
     }
   }
@@ -78,8 +77,15 @@ export function createUpstream({ db, config, log }: { db: Db; config: Config; lo
       await putPort(trx, port)
     },
     projectOf: (token, portId) => asked(neutron.projectOf(token, portId)),
-    start() {
+    async start() {
+      if (parts.length > 0) return
       const deps = { db, config, log, neutron }
+      await fetchRoles(deps).catch((error: unknown) =>
+        log.error(
+          { reason: messageOf(error) },
+          'Neutron could not be asked; everything stays as it is until it can',
+        ),
+      )
       parts = [startWriting(deps), startComparing(deps)]
     },
     wake() {

@@ -73,7 +73,7 @@ export function createNeutronClient(session: ServiceSession, userName: string): 
   }
   const hidden = () =>
     new Error(
-      `it does not show user ${userName} what networks are made of: give it the role admin on its project`,
+      `it does not show user ${userName} what networks are made of: give it the roles admin and service on its project`,
     )
 
   return {
@@ -103,7 +103,11 @@ export function createNeutronClient(session: ServiceSession, userName: string): 
     },
     async updatePort(id, port) {
       const answer = await session.request('PUT', `/ports/${id}`, { body: { port } })
-      if (answer.status !== 200) throw refused(`port ${id}`, answer)
+      if (answer.status !== 200)
+        throw refused(
+          `port ${id}${answer.status === 403 ? ` (user ${userName} needs the roles admin and service on its project)` : ''}`,
+          answer,
+        )
     },
     async seesAll() {
       const [row] = await list('networks', { limit: ['1'], fields: ['id', 'provider:network_type'] })

@@ -1,4 +1,5 @@
-"""Serves Keystone's public application at 127.0.0.1 on the port given, until standard input closes."""
+"""Serves the `application` of the module given at 127.0.0.1 on the port given, until standard input closes."""
+import importlib
 import os
 import socketserver
 import sys
@@ -21,7 +22,8 @@ def leave_with_parent():
 
 
 port = int(sys.argv.pop())
-from keystone.wsgi.api import application  # noqa: E402  reads OS_KEYSTONE_CONFIG_FILES
+# It reads what is left of the arguments, and its configuration from the environment.
+application = importlib.import_module(sys.argv.pop()).application
 
 threading.Thread(target=leave_with_parent, daemon=True).start()
 server = Server(("127.0.0.1", port), Handler)
