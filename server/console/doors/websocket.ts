@@ -72,8 +72,9 @@ export function createWebsocketDoor(deps: WebsocketDoorDeps): WebsocketDoor {
 
   /** Finds out who comes, and lets them in. */
   const welcome = async (asked: Asked, request: IncomingMessage, relay: Relay): Promise<Attachment> => {
-    const { visitor, ident, mode, only } = await identify(deps, asked, request)
-    const { offset, scrollbackBytes } = asked
+    const wish = wishOf(asked.query)
+    const { visitor, ident, mode, only } = await identify(deps, asked, wish.mode, request)
+    const { offset, scrollbackBytes } = wish
     const door = offersControl(request)
       ? { sink: relay.sink, around: (attachment: Attachment) => attachment }
       : insistent(mode, relay.sink)
@@ -205,9 +206,7 @@ function createRelay(): Relay {
 /** What a URL asks for. */
 interface Asked {
   ident: string | undefined
-  mode: Mode | undefined
-  offset: number | undefined
-  scrollbackBytes: number | undefined
+  query: URLSearchParams
   /** A ticket, or a console token of esi-leap's kind. */
   ticket: string | undefined
 }
@@ -224,18 +223,23 @@ function readRequest(request: IncomingMessage): Asked | undefined {
   const ident = /^(?:\/v1)?\/nodes\/([^/]+)\/console$/.exec(url.pathname)?.[1]
   const ticket = url.searchParams.get('ticket') ?? url.searchParams.get('token') ?? undefined
   if (ident === undefined && ticket === undefined) return undefined
-  const mode = modes.find((each) => each === url.searchParams.get('mode'))
-  const number = (name: string): number | undefined => {
-    const value = url.searchParams.get(name)
-    return value !== null && /^\d{1,15}$/.test(value) ? Number(value) : undefined
+  return { ident: ident === undefined ? undefined : safely(ident), query: url.searchParams, ticket }
+}
+
+/** How the console is to be opened. @throws LeaseholdError 'invalid': who meant to look on must not get the keyboard. */
+function wishOf(query: URLSearchParams) {
+  const named = query.get('mode')
+  const mode = modes.find((each) => each === named)
+  if (named !== null && mode === undefined)
+    throw new LeaseholdError('invalid', `mode must be one of ${modes.join(', ')}.`)
+  const bytes = (name: string): number | undefined => {
+    const value = query.get(name)
+    if (value === null) return undefined
+    if (!/^\d{1,15}$/.test(value))
+      throw new LeaseholdError('invalid', `${name} must be a number of bytes, of 1 to 15 digits.`)
+    return Number(value)
   }
-  return {
-    ident: ident === undefined ? undefined : safely(ident),
-    mode,
-    offset: number('offset'),
-    scrollbackBytes: number('scrollback'),
-    ticket,
-  }
+  return { mode, offset: bytes('offset'), scrollbackBytes: bytes('scrollback') }
 }
 
 const safely = (encoded: string): string => {
@@ -250,6 +254,7 @@ const safely = (encoded: string): string => {
 async function identify(
   deps: WebsocketDoorDeps,
   asked: Asked,
+  wanted: Mode | undefined,
   request: IncomingMessage,
 ): Promise<{ visitor: Visitor; ident: string; mode: Mode; only?: string }> {
   const origin = request.headers.origin
@@ -285,7 +290,7 @@ async function identify(
       address,
     },
     ident: asked.ident as string,
-    mode: asked.mode ?? 'write',
+    mode: wanted ?? 'write',
   }
 }
 
