@@ -7,7 +7,7 @@
 
 /**
  * Why the page can not go on by itself: sign in again, nothing more to be seen, or something to be done first.
- * @typedef {{ kind: 'sign-in' | 'over' | 'not-found' | 'conflict', message: string }} Ending
+ * @typedef {{ kind: 'sign-in' | 'over' | 'denied' | 'not-found' | 'conflict', message: string }} Ending
  */
 
 /**
@@ -136,7 +136,7 @@ export function createLink(around) {
   function refused({ kind, message }) {
     if (kind === 'again') return later(message)
     if (kind !== 'mode') return end({ kind, message })
-    if (wanted === 'read') return end({ kind: 'over', message })
+    if (wanted === 'read') return end({ kind: 'denied', message })
     wanted = 'read'
     around.note(message)
     void connect()

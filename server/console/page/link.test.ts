@@ -265,6 +265,15 @@ describe('The link of the page', () => {
     expect((await visit()).mode).toBe('read')
   })
 
+  test('ends as denied when it may not even watch', async () => {
+    const { link, world, endings } = stage()
+    world.refusal = { kind: 'mode', message: 'not yours' }
+    link.start()
+    await vi.advanceTimersByTimeAsync(0)
+    expect(world.tickets).toEqual(['read'])
+    expect(endings).toEqual([{ kind: 'denied', message: 'not yours' }])
+  })
+
   test.each([
     [4401, 'sign-in'],
     [4403, 'over'],

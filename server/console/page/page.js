@@ -161,6 +161,7 @@ async function ended({ kind, message }) {
   }
   if (kind === 'not-found')
     return tell('Not found', `There is no node ${nodeIdent}, or ${session?.as ?? 'you'} may not see it.`)
+  if (kind === 'denied') return tell('Not allowed', sentence(message))
   if (kind === 'over') return tell('This is over', sentence(message))
   const off = await api.status().then(
     ({ enabled }) => !enabled,
