@@ -49,8 +49,13 @@ export function startActor(deps: ActorDeps, first: Switch, keeper: string): Acto
   // Somebody may have written to it while nobody kept it.
   let checkAt = Date.now()
 
+  const nextCheck = () => Date.now() + config['networking.poll_seconds'] * 1000
+
   const wake = (fresh?: Switch) => {
-    if (fresh) row = fresh
+    if (fresh) {
+      if (fresh.version !== row.version) checkAt = 0
+      row = fresh
+    }
     if (stopped) return
     if (current) {
       again = true
@@ -76,6 +81,8 @@ export function startActor(deps: ActorDeps, first: Switch, keeper: string): Acto
       handle = await ready()
     } catch (error) {
       await failed(links, error)
+      // What cannot be opened is not reached by trying each second: somebody has to change it, which wakes us.
+      checkAt = nextCheck()
       return
     }
     // Each by itself: the library makes one session of what comes together, and lets a bad one fail alone.
@@ -86,7 +93,7 @@ export function startActor(deps: ActorDeps, first: Switch, keeper: string): Acto
     }
     await freeLagNumbers(db, row.id)
     if (checks && !stopped) {
-      checkAt = Date.now() + config['networking.poll_seconds'] * 1000
+      checkAt = nextCheck()
       await check(handle)
     }
   }

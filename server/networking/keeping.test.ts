@@ -5,6 +5,7 @@ import { once } from 'node:events'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import fc from 'fast-check'
 import { sql } from 'kysely'
 import { pino } from 'pino'
@@ -16,7 +17,7 @@ import { testStore } from '../store/testing.ts'
 import { createNetworking } from './networking.ts'
 import { deleteNetwork, deleteShare, insertNetwork, insertShare } from './networks.sql.ts'
 import { insertPool } from './pools.sql.ts'
-import { insertSwitch, putSwitchPorts } from './switches.sql.ts'
+import { changeSwitch, insertSwitch, putSwitchPorts } from './switches.sql.ts'
 import { createFabric, type Fabric, FabricError, until } from './testing.ts'
 import type { Networking } from './types.ts'
 import { openVault } from './vault.ts'
@@ -103,6 +104,29 @@ const settled = () =>
     return rows.length === 0
   })
 const network = (project: string): Promise<string> => insertNetwork(db, { project_id: project }, 100)
+
+it('a switch that cannot be opened is tried again when it is changed, and not each second', async () => {
+  await switchWith(0)
+  let opened = 0
+  const networking = await networkingOf({
+    config: defaultConfig({ 'networking.poll_seconds': 3600 }),
+    open: () => {
+      opened += 1
+      throw new FabricError('invalid', 'there is no such driver')
+    },
+  })
+  await networking.start()
+  try {
+    await until('it was tried', async () => opened === 1)
+    await sleep(3_000)
+    expect(opened).toBe(1)
+    const { uuid } = await db.selectFrom('switches').select('uuid').executeTakeFirstOrThrow()
+    await changeSwitch(db, uuid, () => ({ driver: 'another' }))
+    await until('it is tried again', async () => opened === 2)
+  } finally {
+    await networking.stop()
+  }
+})
 
 it('a change that a killed process has half made is made by the next, and its lease is not waited for long', async () => {
   await switchWith(1)

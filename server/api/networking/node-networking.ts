@@ -15,7 +15,7 @@ import {
 } from '../../networking/index.ts'
 import { isoTime } from '../baremetal/fields.ts'
 import { normalUuid } from '../baremetal/identifiers.ts'
-import { nodeFor } from '../baremetal/node-access.ts'
+import { nodeOfAnyName } from '../baremetal/node-access.ts'
 import type { Call, Route } from '../baremetal/routes.ts'
 import type { ApiDeps } from '../deps.ts'
 
@@ -28,7 +28,7 @@ export function nodeNetworkingRoutes(deps: ApiDeps): Route[] {
       rules: ['baremetal:node:get', 'baremetal:node:vif:list'],
       ok: 200,
       handler: async (call) => {
-        const node = await nodeFor(deps, call, call.params.node as string, 'baremetal:node:vif:list')
+        const node = await nodeOfAnyName(deps, call, call.params.node as string, 'baremetal:node:vif:list')
         const links = await linksOfNode(deps.db, node.uuid)
         const whole = deps.policy.allows('baremetal:node:get:last_error', call.caller, nodeTarget(node))
         return {

@@ -214,6 +214,10 @@ describe('a lease’s end', () => {
     expect(off).toBeGreaterThan(isolation)
     for (const name of node.names) expect(is(name)?.mode).toBe('idle')
     expect((await networking(node.uuid)).role).toBe('idle')
+    // It is no path of Ironic's: a name is good without a microversion, too.
+    const { name } = await admin('GET', `/nodes/${node.uuid}`)
+    const byName = await api.as('system-admin', 'GET', `/v1/nodes/${name}/networking`, undefined, null)
+    expect(byName.body.node).toBe(node.uuid)
   })
 
   it('that cannot be verified leaves the node in error and maintenance, with the reason', async () => {
