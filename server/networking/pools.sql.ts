@@ -170,7 +170,7 @@ export async function takeVlan(db: Db, physicalNetwork: string | undefined): Pro
   if (rows[0]) return rows[0].id
   throw new LeaseholdError(
     'conflict',
-    'Unable to create the network. No VLAN is free now: every one of the pools is in use, or not yet gone from all switches.',
+    'Unable to create the network. No VLAN is free now: those of all pools are in use, or not yet gone from all switches. An operator can add a pool, or ranges to one: /v1/vlan_pools.',
   )
 }
 
