@@ -566,7 +566,7 @@ function checkNeutron(config: Config): void {
     throw new ConfigError(
       '--networking-provider neutron: needs --auth-strategy keystone, of the Keystone that Neutron asks, too',
     )
-  for (const role of ['provisioning', 'cleaning', 'rescuing'] as const) {
+  for (const role of ['provisioning', 'cleaning', 'rescuing', 'inspection'] as const) {
     const name = `networking.${role}_network` as const
     // A tenant can give its network any name; its UUID nobody else's network has.
     if (config[name] !== undefined && !/^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/i.test(config[name]))

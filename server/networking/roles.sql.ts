@@ -4,7 +4,8 @@ import type { Logger } from 'pino'
 import type { Config } from '../config.ts'
 import type { Db } from '../store/index.ts'
 
-const options = {
+/** The option that names the network of each role. */
+export const roleOptions = {
   provisioning: 'networking.provisioning_network',
   cleaning: 'networking.cleaning_network',
   rescuing: 'networking.rescuing_network',
@@ -13,7 +14,7 @@ const options = {
 
 /** Finds the networks that the options name, and derives anew what is wanted of nodes in a role that has another now. */
 export async function setRoles(db: Db, config: Config, log: Logger): Promise<void> {
-  for (const [role, option] of Object.entries(options)) {
+  for (const [role, option] of Object.entries(roleOptions)) {
     const name = config[option]
     const network = name === undefined ? undefined : await networkNamed(db, name)
     if (name !== undefined && network === undefined) {

@@ -2,6 +2,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Config } from '../../config.ts'
 import { LeaseholdError, messageOf } from '../../errors.ts'
+import { roleOptions } from '../roles.sql.ts'
 import { writeAnew } from './bindings.sql.ts'
 import {
   dropNetwork,
@@ -24,9 +25,7 @@ const missing = (ids: readonly string[], found: readonly { id: string }[]): stri
   ids.filter((id) => !found.some((each) => each.id === id))
 
 const rolesOf = (config: Config): string[] =>
-  (['provisioning', 'cleaning', 'rescuing'] as const).flatMap(
-    (role) => config[`networking.${role}_network`]?.toLowerCase() ?? [],
-  )
+  Object.values(roleOptions).flatMap((option) => config[option]?.toLowerCase() ?? [])
 
 /** Copies the operator's networks, before a node is in them. */
 export async function fetchRoles(deps: UpstreamDeps): Promise<void> {
