@@ -132,10 +132,20 @@ it('the same on the dummy datapath, which is all there is where nobody is root',
 
 describe('these tests can fail', () => {
   it('a driver that adds to lists instead of setting them lets frames cross, and does not claim success', async () => {
-    const device = await startNexus({ switchedByDefault: true })
-    const crossed = await provoke(device, mirroredStage(device, spoiled('cisco-nxos-ssh', addsToLists)))
+    const device = await startArista()
+    const crossed = await provoke(device, mirroredStage(device, spoiled('arista-eos-eapi', addsToLists)))
     expect(crossed.error).toMatchObject({ code: 'not-verified' })
     expect(crossed.frames.length).toBeGreaterThan(0)
+  })
+
+  it('where each line takes effect by itself, not even that driver lets one cross', async () => {
+    const device = await startNexus({ switchedByDefault: true })
+    const { error, frames } = await provoke(
+      device,
+      mirroredStage(device, spoiled('cisco-nxos-ssh', addsToLists)),
+    )
+    expect(error).toMatchObject({ code: 'not-verified' })
+    expect(frames).toEqual([])
   })
 
   it('lines in a wrong order are right in the end, and only frames tell', async () => {

@@ -49,7 +49,9 @@ export function answerError(error: unknown, request: FastifyRequest, reply: Fast
         .header('www-authenticate', `Keystone uri="${request.server.authUri(request)}"`)
         .send(unauthorizedBody)
     const status = statusOf[error.code]
-    if (error.retryAfterSeconds !== undefined) reply.header('retry-after', Math.ceil(error.retryAfterSeconds))
+    // python-ironicclient falls over the header (a TypeError of its own, in place of our words and of its retries).
+    if (error.retryAfterSeconds !== undefined && !/ironicclient/.test(request.headers['user-agent'] ?? ''))
+      reply.header('retry-after', Math.ceil(error.retryAfterSeconds))
     if (error instanceof BodyLimitError) return reply.code(status).send(flatBody(error.message))
     const body = error instanceof RoutingError ? routingBody : faultBody
     if (status === 503) request.log.warn({ err: error }, 'unavailable')
