@@ -402,7 +402,7 @@ describe('when limited', () => {
     for (let round = 0; round < 6; round++) statuses.push((await ask()).status)
     expect(statuses).toEqual([404, 404, 404, 429, 429, 429])
     expect(Number((await ask()).headers['retry-after'])).toBeGreaterThan(0)
-    const headers = { 'user-agent': 'python-ironicclient' }
+    const headers = { 'user-agent': 'python-ironicclient', 'x-openstack-ironic-api-version': '1.90' }
     const { statusCode, headers: told } = await strict.app.inject({ url: '/v1/lookup?node_uuid=x', headers })
     // The client has no place for the header in its exceptions, and would show a TypeError.
     expect([statusCode, told['retry-after']]).toEqual([429, undefined])
