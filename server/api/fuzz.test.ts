@@ -141,7 +141,7 @@ const bodies: Record<string, unknown[]> = {
   'POST /switches': [
     {
       name: 'fuzz',
-      driver: 'x',
+      driver: 'openvswitch',
       address: '127.0.0.1:1',
       quarantine_vlan: 999,
       chassis_ids: ['02:00:00:00:00:01'],

@@ -31,7 +31,7 @@ beforeAll(async () => {
   api = await testApi()
   routes = baremetalRoutes(api.deps)
   node = await api.node({ name: `${mark}-name` })
-  const ofSwitch = { name: 'there', driver: mark, address: mark, quarantine_vlan: 999 }
+  const ofSwitch = { name: 'there', driver: 'openvswitch', address: mark, quarantine_vlan: 999 }
   expect((await api.as('system-admin', 'POST', '/v1/switches', ofSwitch)).status).toBe(201)
   const pool = { name: 'there', ranges: '100-199' }
   expect((await api.as('system-admin', 'POST', '/v1/vlan_pools', pool)).status).toBe(201)
@@ -315,7 +315,7 @@ const bodies: Record<string, unknown> = {
   'PATCH /inspection_rules/:rule': [{ op: 'add', path: '/description', value: 'x' }],
   'PATCH /runbooks/:runbook': [{ op: 'add', path: '/extra/a', value: 1 }],
   'PUT /runbooks/:runbook/traits': { traits: ['CUSTOM_X'] },
-  'POST /switches': { name: 'a', driver: 'x', address: '127.0.0.1', quarantine_vlan: 999 },
+  'POST /switches': { name: 'a', driver: 'openvswitch', address: '127.0.0.1', quarantine_vlan: 999 },
   'PATCH /switches/:switch': [{ op: 'add', path: '/address', value: '127.0.0.2' }],
   'PUT /switches/:switch/ports/:switchPort': { kind: 'node' },
   'POST /vlan_pools': { name: 'a', ranges: '100-199' },

@@ -23,7 +23,7 @@ beforeAll(async () => {
   url = `http://127.0.0.1:${(api.app.server.address() as AddressInfo).port}`
   await api.deps.consoles.start(url)
   await admin('POST', '/vlan_pools', { name: 'tenants', ranges: '100-149' })
-  await admin('POST', '/switches', { name: 'tor', driver: 'memory', address: tor, quarantine_vlan: 999 })
+  await admin('POST', '/switches', { name: 'tor', driver: 'openvswitch', address: tor, quarantine_vlan: 999 })
   for (let at = 1; at <= 9; at++) {
     fabric.at(tor).ports.set(`Eth${at}`, { mode: 'factory' })
     await admin('PUT', `/switches/tor/ports/Eth${at}`, { kind: 'node', owner: api.projects.owner })

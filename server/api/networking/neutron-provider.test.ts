@@ -38,7 +38,7 @@ beforeAll(async () => {
     if (project) neutron.callers.set(token, api.projects[project])
   }
   await admin('POST', '/vlan_pools', { name: 'neutron', ranges: '100-199' })
-  await admin('POST', '/switches', { name: 'tor', driver: 'memory', address: tor, quarantine_vlan: 999 })
+  await admin('POST', '/switches', { name: 'tor', driver: 'openvswitch', address: tor, quarantine_vlan: 999 })
   for (let at = 1; at <= portCount; at++) {
     fabric.at(tor).ports.set(`Eth${at}`, { mode: 'factory' })
     await admin('PUT', `/switches/tor/ports/Eth${at}`, { kind: 'node', owner: api.projects.owner })

@@ -69,6 +69,20 @@ describe('a switch', () => {
     expect(none.body).toMatchObject({ has_credentials: false })
   })
 
+  it('is refused with a driver that there is none of, when it is made and when it is changed', async () => {
+    const body = { name: 'typo', driver: 'openvswitsh', address: '192.0.2.1', quarantine_vlan: 1 }
+    const { uuid } = await newSwitch()
+    for (const answer of [
+      await admin('POST', '/switches', body),
+      await admin('PATCH', `/switches/${uuid}`, [{ op: 'replace', path: '/driver', value: 'toString' }]),
+    ])
+      expect([answer.status, faultOf(answer.body)]).toEqual([
+        400,
+        expect.stringMatching(/^driver must be one of .*openvswitch/),
+      ])
+    expect((await admin('GET', '/switches/typo')).status).toBe(404)
+  })
+
   it('is refused with what could end a line at a switch', async () => {
     for (const bad of [
       { name: 'a\nb' },
@@ -76,7 +90,7 @@ describe('a switch', () => {
       { name: '; reload' },
       { quarantine_vlan: 4095 },
     ]) {
-      const body = { name: 'ok', driver: 'x', address: 'y', quarantine_vlan: 1, ...bad }
+      const body = { name: 'ok', driver: 'openvswitch', address: 'y', quarantine_vlan: 1, ...bad }
       expect((await admin('POST', '/switches', body)).status).toBe(400)
     }
     const { uuid } = await newSwitch()
@@ -166,6 +180,11 @@ switches:
       'a wrong kind of port',
       'switches: [{name: a, driver: b, address: c, quarantine_vlan: 1, ports: {x: {kind: trunk}}}]',
       /kind/,
+    ],
+    [
+      'an unknown driver',
+      'switches: [{name: a, driver: b, address: c, quarantine_vlan: 1}]',
+      /driver must be one of/,
     ],
     ['a range that is none', 'vlan_pools: [{name: z, ranges: 5-1}]', /5-1/],
   ])('with %s is refused, and says where', async (_, text, words) => {

@@ -1,5 +1,6 @@
 /** Switches and their ports: the operator's, and nobody else's. Leasehold's own. */
 import { randomUUID } from 'node:crypto'
+import { drivers } from '@leasehold/switches'
 import { LeaseholdError } from '../../errors.ts'
 import {
   type Credentials,
@@ -156,13 +157,15 @@ async function portFor(deps: ApiDeps, call: Call): Promise<SwitchPortRow> {
   return port
 }
 
-/** The columns of a switch that a body has; credentials are sealed for it. */
+/** The columns of a switch that a body has; credentials are sealed for it. @throws LeaseholdError 'invalid' */
 export function columnsOf(
   deps: Pick<ApiDeps, 'vault'>,
   uuid: string,
   input: SwitchInput,
 ): Omit<SwitchChanges, 'credentials'> {
   const { credentials, chassis_ids, trust, options, ...plain } = input
+  if (!Object.hasOwn(drivers, plain.driver))
+    throw new LeaseholdError('invalid', `driver must be one of ${Object.keys(drivers).join(', ')}.`)
   return {
     ...plain,
     chassis_ids: chassis_ids.map((id) => id.toLowerCase()),

@@ -15,7 +15,7 @@ beforeAll(async () => {
   await admin('POST', '/vlan_pools', { name: 'tenants', ranges: '100-149' })
   await admin('POST', '/switches', {
     name: 'tor',
-    driver: 'memory',
+    driver: 'openvswitch',
     address: tor,
     quarantine_vlan: 999,
     chassis_ids: ['02:00:00:00:00:ff'],

@@ -9,7 +9,7 @@ export const networkRequests: PolicyRequest[] = [
   plain('GET /switches', [needs('switch:get')], [200]),
   // Past the rules: there is one of that name.
   plain('POST /switches', [needs('switch:create')], [409], {
-    body: { name: 'taken', driver: 'x', address: '127.0.0.1', quarantine_vlan: 999 },
+    body: { name: 'taken', driver: 'openvswitch', address: '127.0.0.1', quarantine_vlan: 999 },
   }),
   plain(`GET ${one}`, [needs('switch:get')], [200]),
   plain(`PATCH ${one}`, [needs('switch:update')], [200], { body: set('/quarantine_vlan', 999) }),

@@ -184,7 +184,7 @@ async function makeSituations(api: TestApi): Promise<Situation[]> {
     steps: [{ interface: 'bios', step: 'x', args: {}, order: 1 }],
   })
   const template = await fresh(api, 'template')
-  const ofSwitch = { driver: 'x', address: '127.0.0.1', quarantine_vlan: 999 }
+  const ofSwitch = { driver: 'openvswitch', address: '127.0.0.1', quarantine_vlan: 999 }
   const { uuid: switchUuid } = await create(api, '/switches', { name: 'taken', ...ofSwitch })
   for (const name of ['kept', 'named'])
     await api.as('system-admin', 'PUT', `/v1/switches/taken/ports/${name}`, { kind: 'uplink' })
