@@ -1,6 +1,8 @@
 /** Ironic's error bodies: one JSON document encoded as a string inside another. */
+
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import { LeaseholdError, statusOf } from '../../errors.ts'
+import { fromDatabase } from '../database-errors.ts'
 import { BodyLimitError } from '../json.ts'
 
 const titles: Record<number, string> = {
@@ -86,21 +88,4 @@ export function knownError(error: unknown, request: FastifyRequest): LeaseholdEr
   if (statusCode !== undefined && statusCode >= 400 && statusCode < 500)
     return new LeaseholdError('invalid', message)
   return fromDatabase(error)
-}
-
-/** PostgreSQL's states that say it cannot answer now (classes 08, 53, 57) and values it cannot hold (class 22). */
-function fromDatabase(error: unknown): LeaseholdError | undefined {
-  const { code, message } = error as { code?: unknown; message?: string }
-  const state = typeof code === 'string' ? code : ''
-  const lost =
-    /ECONNREFUSED|ECONNRESET|ENOENT|EPIPE/.test(state) ||
-    /timeout exceeded when trying|Connection terminated/.test(message ?? '')
-  if (lost || /^(08|53|57)/.test(state))
-    return new LeaseholdError('unavailable', 'Resource temporarily unavailable, please retry.', {
-      cause: error,
-      retryAfterSeconds: 1,
-    })
-  if (/^22/.test(state))
-    return new LeaseholdError('invalid', `A value cannot be stored: ${message}`, { cause: error })
-  return undefined
 }

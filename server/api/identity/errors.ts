@@ -1,7 +1,9 @@
 /** Errors as Keystone words them: `{"error": {"code", "title", "message"}}`. */
+
 import { STATUS_CODES } from 'node:http'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import { LeaseholdError, statusOf } from '../../errors.ts'
+import { fromDatabase } from '../database-errors.ts'
 
 /** Turns anything thrown into an answer. What nobody expected is logged whole and told to nobody. */
 export function answerError(authUri: string, error: unknown, request: FastifyRequest, reply: FastifyReply) {
@@ -28,21 +30,4 @@ function fromFastify(error: unknown): LeaseholdError | undefined {
     return new LeaseholdError('too-large', 'The body is too large: send at most 64 KiB.')
   if (statusCode === undefined || statusCode < 400 || statusCode >= 500) return undefined
   return new LeaseholdError('invalid', message)
-}
-
-/** PostgreSQL does not answer (classes 08, 53 and 57, or no connection), or can not hold a value (class 22). */
-function fromDatabase(error: unknown): LeaseholdError | undefined {
-  const { code, message } = error as { code?: unknown; message?: string }
-  const state = typeof code === 'string' ? code : ''
-  if (
-    /^(08|53|57|ECONN|ENOENT|EPIPE)/.test(state) ||
-    /timeout exceeded|Connection terminated/.test(message ?? '')
-  )
-    return new LeaseholdError('unavailable', 'The database does not answer now; try again in a second.', {
-      cause: error,
-      retryAfterSeconds: 1,
-    })
-  if (state.startsWith('22'))
-    return new LeaseholdError('invalid', `A value can not be kept: ${message}.`, { cause: error })
-  return undefined
 }
