@@ -82,7 +82,8 @@ function faultOf(file: string, target: string): string | undefined {
 function roomOf(file: string): string | undefined {
   const [part, room] = file.split('/')
   if (part !== 'server') return undefined
-  return room?.endsWith('.ts') ? (assemblers.includes(room) || common.includes(room) ? '' : room) : room
+  if (!room?.endsWith('.ts')) return room
+  return [...assemblers, ...common].includes(room.replace('.test.ts', '.ts')) ? '' : room
 }
 
 /** Circles of imports between rooms' files; type-only ones count too, for a reader they are circles just as well. */

@@ -181,7 +181,7 @@ async function run(config: Config): Promise<void> {
     })
     await app.ready()
     const demo = config.demo
-      ? await startDemo({ config, db, hardware, log, passwordOf: credentials.passwordOf })
+      ? await startDemo({ config, db, hardware, log, vault, passwordOf: credentials.passwordOf })
       : undefined
     if (demo) opened.push({ name: 'lab', close: () => demo.close() })
     // Ends before the lab does: it takes leave of the BMCs.

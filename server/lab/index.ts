@@ -11,6 +11,7 @@ export type { LabUser } from './bmc-sessions.ts'
 export type { Fault, FaultKind } from './faults.ts'
 export type { MachineEvent, Phase, Power } from './machine.ts'
 export type { LabSerial } from './serial.ts'
+export { type LabSwitch, startLabSwitch } from './switch.ts'
 
 export type LabOptions = {
   /** How many machines, at most 10,000. */

@@ -1,6 +1,13 @@
 /** Networks: switches, VLANs, and what is wanted of each switch port. */
 
-export { countLinks, linksOfNode, type NodeLink, quarantineUnverified, roleOfNode } from './links.sql.ts'
+export {
+  countLinks,
+  forgetVerified,
+  linksOfNode,
+  type NodeLink,
+  quarantineUnverified,
+  roleOfNode,
+} from './links.sql.ts'
 export { createNetworking } from './networking.ts'
 export {
   changeNetwork,

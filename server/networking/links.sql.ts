@@ -119,6 +119,12 @@ export async function noteDrift(
     .execute()
 }
 
+/** Has every switch port of a switch set and read back anew: another is in its place, and may know nothing of them. */
+export const forgetVerified = (db: Db, switchId: string): Promise<unknown> =>
+  sql`
+    UPDATE switch_links SET generation = generation + 1, wanted_since = now(), attempts = 0, retry_at = now()
+    WHERE switch_port_id IN (SELECT id FROM switch_ports WHERE switch_id = ${switchId})`.execute(db)
+
 /**
  * Puts nodes into maintenance of which a switch port was to be idle, or to leave a former tenant's network, and could
  * not be verified to be so in time: what is not known to be isolated is not handed on.

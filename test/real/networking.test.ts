@@ -5,15 +5,6 @@ import { type Caller, type Demo, type Printed, startDemo } from './demo.ts'
 let demo: Demo
 beforeAll(async () => {
   demo = await startDemo()
-  const endpoints = await printed(demo.admin, 'endpoint list --service network --interface public')
-  const base = endpoints[0].URL.replace(/\/networking$/, '')
-  const token = (await demo.admin.run('token issue -f value -c id')).trim()
-  const { status } = await fetch(`${base}/v1/vlan_pools`, {
-    method: 'POST',
-    headers: { 'x-auth-token': token, 'content-type': 'application/json' },
-    body: JSON.stringify({ name: 'tenants', ranges: '100-199' }),
-  })
-  expect(status).toBe(201)
 }, 120_000)
 afterAll(() => demo.end())
 

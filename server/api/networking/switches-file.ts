@@ -98,7 +98,8 @@ async function putPool(
   else if (known.ranges !== ranges) await changePool(db, known.uuid, () => ({ ranges }))
 }
 
-async function putSwitch(
+/** Makes a switch, or makes the one of its name so. Ports that are not given stay as they are. */
+export async function putSwitch(
   deps: Pick<ApiDeps, 'db' | 'vault'>,
   { ports = {}, ...given }: NonNullable<SwitchesFile['switches']>[number],
 ): Promise<void> {

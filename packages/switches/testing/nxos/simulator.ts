@@ -9,6 +9,9 @@ import { factoryConfig, runningConfig, seenBy } from './model.ts'
 import { startNxapiServer } from './nxapi-server.ts'
 import type { NexusUser, Outcome } from './user.ts'
 
+/** Lines that are kept: in a demonstration it may run for months. */
+const mostLines = 100_000
+
 export type NexusOptions = {
   /** How many ports Ethernet1/1 on; 50. */
   ports?: number
@@ -22,7 +25,7 @@ export type Nexus = SimulatedSwitch & {
   box: Box
   /** The same switch over the other door. */
   nxapi: SimulatedSwitch['target']
-  /** Every line that came, in order. */
+  /** The lines that came, in order; of very many the last. */
   lines: string[]
 }
 
@@ -75,7 +78,7 @@ export async function startNexus(options: NexusOptions = {}): Promise<Nexus> {
         const json = / \| json$/.test(typed)
         const line = typed.replace(/ \| json$/, '').trim()
         const said: Said = { line, context: heading() }
-        lines.push(line)
+        if (lines.push(line) > mostLines) lines.splice(0, mostLines / 2)
         if (faults.drop?.(said)) return null
         if (faults.hang?.(said)) return undefined
         const words = faults.refuse?.(said)
