@@ -1,0 +1,190 @@
+/** Options of the service, its identity, API, conductor and hardware. */
+import { hostname } from 'node:os'
+import {
+  address,
+  databaseUrl,
+  flag,
+  integer,
+  networks,
+  oneOf,
+  option,
+  optionalPath,
+  optionalText,
+  path,
+  text,
+  url,
+} from './kinds.ts'
+
+export const serviceOptions = {
+  data: option(
+    path,
+    'data',
+    'directory of everything the service keeps: database, clouds.yaml, keys, journals of consoles, the lab',
+  ),
+  listen: option(address, { host: '127.0.0.1', port: 6385 }, 'address the API answers at'),
+  demo: option(flag, false, 'adds, once, three tenants and a lab of 12 simulated machines with IPMI'),
+  'database.url': option(databaseUrl, undefined, 'a PostgreSQL server to use in place of the embedded one'),
+  'database.pool_size': option(integer(2, 1000), 20, 'connections to the database at most'),
+  'log.level': option(
+    oneOf('fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'),
+    'info',
+    'least grave messages that are logged',
+  ),
+  'auth.strategy': option(
+    oneOf('standalone', 'keystone', 'none'),
+    'standalone',
+    'who knows the callers: this service, a Keystone, or nobody (loopback only)',
+  ),
+  'identity.token_seconds': option(integer(60), 14_400, 'life of a token, seconds (standalone)'),
+  'identity.admin_password': option(
+    optionalText,
+    undefined,
+    'password of the first administrator; random when left out (standalone, first start)',
+  ),
+  'keystone.url': option(url, undefined, 'Keystone, such as https://keystone.example.org/v3'),
+  'keystone.username': option(text, 'ironic', 'service user that validates tokens'),
+  'keystone.password': option(optionalText, undefined, 'its password'),
+  'keystone.user_domain': option(text, 'Default', 'its domain, by name'),
+  'keystone.project': option(text, 'service', 'its project, by name'),
+  'keystone.project_domain': option(text, 'Default', "its project's domain, by name"),
+  'keystone.cache_seconds': option(
+    integer(0, 300),
+    10,
+    'how long an answer of Keystone about a token is believed, seconds',
+  ),
+  'keystone.timeout_seconds': option(integer(1, 120), 10, 'how long Keystone may take to answer, seconds'),
+  'api.public_endpoint': option(
+    url,
+    undefined,
+    "base of links in answers; the request's own host when left out",
+  ),
+  'api.request_timeout_seconds': option(
+    integer(1, 3600),
+    120,
+    'how long a request may take to arrive whole, seconds',
+  ),
+  'api.max_limit': option(integer(1, 10_000), 1000, 'longest page of a list'),
+  'api.project_admin_can_manage_own_nodes': option(
+    flag,
+    true,
+    'project admins may create nodes for, and delete nodes of, their project',
+  ),
+  'api.enable_ramdisk_endpoints': option(
+    flag,
+    true,
+    'lookup, heartbeat and continue_inspection answer; they need no token',
+  ),
+  'api.restrict_lookup': option(
+    flag,
+    true,
+    'lookup finds only nodes in states in which a ramdisk is expected',
+  ),
+  'api.ramdisk_heartbeat_timeout_seconds': option(
+    integer(5, 86_400),
+    300,
+    'silence after which an agent that was told so counts as lost, seconds',
+  ),
+  'api.ramdisk_requests_per_second': option(
+    integer(1, 100_000),
+    10,
+    'requests of ramdisks from one address, in the long run; thirty times as many at once',
+  ),
+  'policy.file': option(
+    optionalPath,
+    undefined,
+    'policy.yaml whose rules take the place of the default ones',
+  ),
+  'policy.service_role_elevated_access': option(
+    flag,
+    false,
+    'role service in the service project counts as a system member',
+  ),
+  'policy.service_project_name': option(text, 'service', 'name of that project'),
+  'audit.retention_days': option(
+    integer(1, 36_500),
+    365,
+    'how long the record of who did what is kept, days',
+  ),
+  'conductor.host': option(
+    text,
+    hostname(),
+    'name of this conductor; unique among conductors of one database',
+  ),
+  'conductor.group': option(text, '', 'conductor group that it serves'),
+  'conductor.automated_clean': option(flag, true, 'nodes are cleaned on their way to available'),
+  'conductor.automatic_lessee': option(
+    flag,
+    true,
+    'a deployed node is lent to instance_info.project_id until it is undeployed',
+  ),
+  'conductor.allow_deleting_available_nodes': option(flag, true, 'a node in available may be deleted'),
+  'conductor.default_resource_class': option(
+    optionalText,
+    undefined,
+    'resource class of nodes created without one',
+  ),
+  'conductor.default_portgroup_mode': option(
+    text,
+    'active-backup',
+    'mode of port groups created without one',
+  ),
+  'conductor.workers': option(integer(1, 10_000), 100, 'node actions at once in this conductor'),
+  'conductor.heartbeat_seconds': option(
+    integer(1, 3600),
+    10,
+    'how often a conductor says that it lives, seconds',
+  ),
+  'conductor.liveness_seconds': option(
+    integer(2, 7200),
+    60,
+    'silence after which a conductor counts as dead, seconds',
+  ),
+  'conductor.lock_attempts': option(integer(1, 100), 3, 'tries to lock a node before 409'),
+  'conductor.lock_interval_ms': option(integer(1, 60_000), 1000, 'pause between those tries, milliseconds'),
+  'conductor.callback_timeout_seconds': option(
+    integer(0, 86_400),
+    1800,
+    'how long a node may stay in a wait state, seconds; 0: for ever',
+  ),
+  'conductor.step_timeout_seconds': option(
+    integer(1, 86_400),
+    3600,
+    'how long one step may keep a conductor busy, seconds',
+  ),
+  'conductor.workflow_retention_seconds': option(
+    integer(0, 31_536_000),
+    3600,
+    'how long the record of a finished workflow is kept, seconds; history stays',
+  ),
+  'conductor.power_sync_seconds': option(
+    integer(0, 86_400),
+    60,
+    'how often power states are read from the machines, seconds; 0: never',
+  ),
+  'conductor.power_change_timeout_seconds': option(
+    integer(1, 3600),
+    60,
+    'how long a machine may take to change its power, seconds',
+  ),
+  'hardware.allowed_networks': option(
+    networks,
+    [],
+    'where BMCs and consoles may be: addresses and networks, with commas between; anywhere when left out',
+  ),
+  'serial.allow_local': option(
+    flag,
+    false,
+    'consoles over ssh and tcp may lead to this host and to link-local addresses',
+  ),
+  'ipmi.request_timeout_ms': option(
+    integer(50, 60_000),
+    1000,
+    'wait for one datagram before it is sent again, milliseconds',
+  ),
+  'ipmi.command_timeout_ms': option(
+    integer(100, 600_000),
+    10_000,
+    'wait for a command with all its retries, milliseconds',
+  ),
+  'ipmi.max_concurrent': option(integer(1, 10_000), 128, 'commands under way at once over all BMCs'),
+} as const
